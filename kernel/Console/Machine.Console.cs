@@ -1,0 +1,99 @@
+// The machine's two serial ports: COM1 is the console, COM2 carries the test protocol.
+// Context: ConsoleWrite and ConsoleReadRaw from goroutines, Print from anywhere. Allocates nothing.
+
+namespace Unikernel.Kernel;
+
+public static unsafe partial class Machine
+{
+    /// <summary>Console input has arrived (interrupt context).</summary>
+    public static delegate*<void> OnConsoleInput;
+
+    /// <summary>Input on the second port has arrived (interrupt context).</summary>
+    public static delegate*<void> OnPort2Input;
+
+    private static Uart s_com1;  // guarded by interrupts off
+    private static Uart s_com2;  // guarded by interrupts off
+
+    /// <summary>Makes Print work. Input starts with InitInput.</summary>
+    public static void InitConsole()
+    {
+        s_com1.Crlf = true;
+        s_com1.Init(0x3f8);
+        s_com2.Init(0x2f8);
+    }
+
+    /// <summary>Reads the console's options from the command line.</summary>
+    private static void ConfigureConsole()
+    {
+        if (TryGetArg("tty"u8, out var value, out var length) && length == 1 && *value == '0')
+        {
+            s_com1.Crlf = false;
+        }
+    }
+
+    /// <summary>Whether the console is a terminal (kernel argument tty, default 1).</summary>
+    public static bool ConsoleIsTerminal => s_com1.Crlf;
+
+    /// <summary>Turns serial input and the interrupt flag on, then says so with an 'R' on the debug port.</summary>
+    public static void InitInput()
+    {
+        SetInterruptHandler(Com1Vector, &Com1Interrupt);
+        SetInterruptHandler(Com2Vector, &Com2Interrupt);
+        RouteIsaInterrupt(4, Com1Vector);
+        s_com1.EnableReceive();
+        if (s_com2.Present)
+        {
+            RouteIsaInterrupt(3, Com2Vector);
+            s_com2.EnableReceive();
+        }
+        Cpu.EnableInterrupts();
+        Cpu.Out8(0xe9, (byte)'R');
+    }
+
+    public static void Print(byte* p, nuint n) => s_com1.Write(p, n);
+
+    /// <summary>Console output of programs; LF becomes CR LF when tty=1.</summary>
+    public static void ConsoleWrite(byte* p, nuint n) => s_com1.Write(p, n);
+
+    /// <summary>Takes up to n bytes of console input, 0 if there is none.</summary>
+    public static int ConsoleReadRaw(byte* p, int n)
+    {
+        var flags = Cpu.DisableInterrupts();
+        var taken = s_com1.Read(p, n);
+        Cpu.RestoreInterrupts(flags);
+        return taken;
+    }
+
+    public static bool Port2Present => s_com2.Present;
+
+    /// <summary>Writes bytes as they are to the second serial port; nothing happens without one.</summary>
+    public static void Port2Write(byte* p, nuint n) => s_com2.Write(p, n);
+
+    /// <summary>Takes up to n bytes of the second port's input, 0 if there is none.</summary>
+    public static int Port2Read(byte* p, int n)
+    {
+        var flags = Cpu.DisableInterrupts();
+        var taken = s_com2.Read(p, n);
+        Cpu.RestoreInterrupts(flags);
+        return taken;
+    }
+
+    /// <summary>Bytes the console hardware reported as lost.</summary>
+    public static ulong ConsoleOverruns => s_com1.Overruns;
+
+    private static void Com1Interrupt(TrapFrame* frame)
+    {
+        if (s_com1.Receive() && OnConsoleInput != null)
+        {
+            OnConsoleInput();
+        }
+    }
+
+    private static void Com2Interrupt(TrapFrame* frame)
+    {
+        if (s_com2.Receive() && OnPort2Input != null)
+        {
+            OnPort2Input();
+        }
+    }
+}

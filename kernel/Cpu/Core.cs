@@ -1,0 +1,33 @@
+// The per-core block GS base points at. Offsets 0 and 8 are known to assembly (cpu.S, the runtime's .S files).
+// owner: the core itself; immutable fields are set before the core runs C#.
+
+using System.Runtime.InteropServices;
+
+namespace Unikernel.Kernel;
+
+[StructLayout(LayoutKind.Explicit, Size = SizeBytes)]
+public unsafe struct Core
+{
+    public const int SizeBytes = 256;
+
+    /// <summary>Own address; gs:[0].</summary>
+    [FieldOffset(0)] public Core* Self;
+
+    /// <summary>Current goroutine, opaque here; gs:[8].</summary>
+    [FieldOffset(8)] public void* G;
+
+    /// <summary>CR2 of the page fault being handled.</summary>
+    [FieldOffset(16)] public ulong FaultAddress;
+
+    /// <summary>1 while an exception handler runs: a second one then is fatal.</summary>
+    [FieldOffset(24)] public int InFault;
+
+    /// <summary>1 while an interrupt handler runs.</summary>
+    [FieldOffset(28)] public int InInterrupt;
+
+    /// <summary>How many fatal reports have been started.</summary>
+    [FieldOffset(32)] public int FatalDepth;
+
+    /// <summary>For the runtime: 64 bytes it lays out itself (current P, lock depth, ...).</summary>
+    [FieldOffset(64)] public fixed byte Runtime[64];
+}
