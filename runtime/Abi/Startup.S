@@ -32,6 +32,7 @@ abi_addresses:
     .quad   __memops_start, __memops_end
     .quad   abi_classlib
     .quad   __symblob_start, __symblob_end
+    .quad   __tdata_start, __tdata_end, __tls_size
 
 # ClassLibFunctionId order; 2, 4 and 10 to 13 are unused on this platform.
     .section .data.rel.ro, "aw"
@@ -44,7 +45,7 @@ abi_classlib:
     .quad   0
     .quad   GetSystemArrayEEType
     .quad   OnFirstChanceException
-    .quad   OnUnhandledException
+    .quad   AbiOnUnhandledException     # Panic.cs, which calls CoreLib's first
     .quad   IDynamicCastableIsInterfaceImplemented
     .quad   IDynamicCastableGetInterfaceImplementation
     .quad   0, 0, 0, 0

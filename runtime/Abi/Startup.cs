@@ -35,6 +35,9 @@ internal unsafe struct AbiAddresses
     internal void** Classlib;
     internal byte* SymbolsStart;
     internal byte* SymbolsEnd;
+    internal byte* TlsStart;
+    internal byte* TlsEnd;
+    internal nuint TlsBytes;
 }
 
 internal static unsafe class Startup
@@ -58,6 +61,15 @@ internal static unsafe class Startup
     {
         AbiAddresses* a = Addresses();
         InitializeModules(a->Image, a->ModulesStart, (int)(a->ModulesEnd - a->ModulesStart), a->Classlib, ClasslibCount);
+    }
+
+    /// <summary>What a goroutine's TLS block starts as: the template, then zeros up to the block's size.</summary>
+    internal static void TlsTemplate(out byte* template, out nuint templateBytes, out nuint blockBytes)
+    {
+        AbiAddresses* a = Addresses();
+        template = a->TlsStart;
+        templateBytes = (nuint)(a->TlsEnd - a->TlsStart);
+        blockBytes = a->TlsBytes;
     }
 
     [MethodImpl(MethodImplOptions.InternalCall)]

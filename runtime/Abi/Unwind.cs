@@ -460,7 +460,7 @@ internal static unsafe class Unwinder
         return forward && IsCode(c->Rip);
     }
 
-    private static void FromPalContext(UnwindContext* c, byte* pal)
+    internal static void FromPalContext(UnwindContext* c, byte* pal)
     {
         c->Rip = *(nuint*)(pal + PalContext.Rip) + 1;   // the faulting instruction: made to look like a return address
         c->Rsp = *(nuint*)(pal + PalContext.Rsp);

@@ -1,0 +1,181 @@
+// Goroutine traces in Go's form, from any context.
+//
+// TB1  Allocates nothing, takes no lock, never throws: usable in fatal paths and on interrupt stacks.
+// TB2  More than 100 frames print as the 50 innermost, a line that counts the rest, and the 50 outermost.
+// Context: any. Reference: Go src/runtime/traceback.go.
+using System;
+using Unikernel.Kernel;
+using Unikernel.Runtime.Abi;
+
+namespace Unikernel.Runtime.Sched;
+
+internal static unsafe class Traceback
+{
+    private const int Whole = 100;
+    private const int Half = 50;
+    private const int NameBytes = 512;
+    private const int MaxFrames = 10_000_000;       // a stack of the largest class cannot hold more
+
+    /// <summary>Prints all goroutines: the running one first (from <paramref name="f"/> when it was interrupted).</summary>
+    internal static void All(TrapFrame* f)
+    {
+        G* current = Proc.GetG();
+        if (current != null)
+        {
+            Running(current, f);
+        }
+        for (G* gp = Proc.AllGs; gp != null; gp = gp->AllLink)
+        {
+            if (gp != current && gp->Status is not (GStatus.Dead or GStatus.Idle))
+            {
+                Parked(gp);
+            }
+        }
+    }
+
+    /// <summary>Prints the running goroutine.</summary>
+    internal static void Running(G* gp, TrapFrame* f)
+    {
+        UnwindContext c;
+        if (f != null)
+        {
+            c.Rip = (nuint)f->Rip;
+            c.Rsp = (nuint)f->Rsp;
+            c.Rbp = (nuint)f->Rbp;
+            c.Rbx = (nuint)f->Rbx;
+            c.R12 = (nuint)f->R12;
+            c.R13 = (nuint)f->R13;
+            c.R14 = (nuint)f->R14;
+            c.R15 = (nuint)f->R15;
+        }
+        else
+        {
+            Unwinder.CaptureContext(&c);
+        }
+        Header(gp, gp->Id == 0 ? "boot"u8 : "running"u8);
+        Frames(&c, f != null);
+        CreatedBy(gp);
+    }
+
+    /// <summary>Prints the running goroutine from an exception's throw site.</summary>
+    internal static void Thrown(G* gp)
+    {
+        Header(gp, "running"u8);
+        UnwindContext c;
+        ExInfo* ex = (ExInfo*)gp->ExInfoHead;
+        if (ex == null)
+        {
+            Unwinder.CaptureContext(&c);
+            Frames(&c, false);
+        }
+        else
+        {
+            Unwinder.FromPalContext(&c, ex->Context);
+            Frames(&c, false);
+        }
+        CreatedBy(gp);
+    }
+
+    private static void Parked(G* gp)
+    {
+        nuint* sp = (nuint*)gp->Rsp;
+        UnwindContext c;
+        c.R15 = sp[0];
+        c.R14 = sp[1];
+        c.R13 = sp[2];
+        c.R12 = sp[3];
+        c.Rbp = sp[4];
+        c.Rbx = sp[5];
+        c.Rip = sp[6];
+        c.Rsp = (nuint)(sp + 7);
+        Header(gp, gp->Status == GStatus.Runnable ? "runnable"u8 : WaitReasons.Text(gp->WaitReason));
+        Frames(&c, false);
+        CreatedBy(gp);
+    }
+
+    private static void Header(G* gp, ReadOnlySpan<byte> state)
+    {
+        Machine.Print("\ngoroutine "u8);
+        Machine.PrintDecimal((ulong)gp->Id);
+        Machine.Print(" ["u8);
+        Machine.Print(state);
+        if (gp->Status == GStatus.Waiting)
+        {
+            long minutes = (Machine.NanoTime() - gp->WaitSinceNs) / 60_000_000_000;
+            if (minutes >= 1)
+            {
+                Machine.Print(", "u8);
+                Machine.PrintDecimal((ulong)minutes);
+                Machine.Print(" minutes"u8);
+            }
+        }
+        Machine.Print("]:\n"u8);
+    }
+
+    private static void Frames(UnwindContext* c, bool isFault)
+    {
+        UnwindContext start = *c;
+        int count = 1;
+        for (bool fault = isFault; count < MaxFrames && Unwinder.Step(c, fault); fault = false)
+        {
+            count++;
+        }
+        *c = start;
+        for (int i = 0; i < count; i++)
+        {
+            if (count > Whole && i == Half)
+            {
+                Machine.Print("..."u8);
+                Machine.PrintDecimal((ulong)(count - Whole));
+                Machine.Print(" frames elided...\n"u8);
+            }
+            if (count <= Whole || i < Half || i >= count - Half)
+            {
+                Frame(c->Rip, i > 0 || !isFault);
+            }
+            if (!Unwinder.Step(c, isFault && i == 0))
+            {
+                break;
+            }
+        }
+    }
+
+    private static void Frame(nuint pc, bool isReturnAddress)
+    {
+        byte* buffer = stackalloc byte[NameBytes];
+        int n = SymTab.Format(pc, isReturnAddress, buffer, NameBytes);
+        if (n == 0)
+        {
+            Machine.Print("0x"u8);
+            Machine.PrintHex(pc, 1);
+            Machine.Print("\n"u8);
+            return;
+        }
+        Machine.Print(buffer, (nuint)n);
+        Machine.Print("(...)\n\t"u8);
+        n = SymTab.FormatLocation(pc, isReturnAddress, buffer, NameBytes);
+        if (n > 0)
+        {
+            Machine.Print(buffer, (nuint)n);
+            Machine.Print(" "u8);
+        }
+        Machine.Print("pc=0x"u8);
+        Machine.PrintHex(pc, 1);
+        Machine.Print("\n"u8);
+    }
+
+    private static void CreatedBy(G* gp)
+    {
+        if (gp->GoPc == 0)
+        {
+            return;
+        }
+        byte* buffer = stackalloc byte[NameBytes];
+        int n = SymTab.Format(gp->GoPc, true, buffer, NameBytes);
+        Machine.Print("created by "u8);
+        Machine.Print(buffer, (nuint)n);
+        Machine.Print(" in goroutine "u8);
+        Machine.PrintDecimal((ulong)gp->ParentId);
+        Machine.Print("\n"u8);
+    }
+}

@@ -1,0 +1,50 @@
+// The shell's `crash`: one way for each kind of end the kernel reports. Nothing here is caught: the kernel
+// prints its report, with every goroutine's trace, and leaves with exit code 2 as Go does.
+using System;
+using System.Collections.Generic;
+using System.Runtime.CompilerServices;
+
+namespace Unikernel.Samples;
+
+/// <summary>Ends the kernel on purpose.</summary>
+internal static class Crash
+{
+    /// <summary>The kinds, for <c>help</c>.</summary>
+    public const string Usage = "null|div|overflow|throw|deadlock|stack";
+
+    /// <summary>The kinds.</summary>
+    public static IReadOnlyList<string> Kinds { get; } = Usage.Split('|');
+
+    /// <summary>Ends the kernel, or explains itself.</summary>
+    public static void Run(string[] args)
+    {
+        switch (args.Length == 1 ? args[0] : "")
+        {
+            case "null": DereferenceNull(null!); break;
+            case "div": Console.WriteLine(Divide(1, 0)); break;
+            case "overflow": Console.WriteLine(Divide(int.MinValue, -1)); break;
+            case "throw": throw new InvalidOperationException("thrown by the crash command");
+            case "deadlock": default(Chan<int>).Receive(); break;   // the nil channel: nobody can ever send
+            case "stack": OverflowStack(); break;
+            default: Console.WriteLine($"usage: crash {Usage}"); break;
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void DereferenceNull(int[] nothing) => Console.WriteLine(nothing.Length);
+
+    // The processor itself raises both: a divide error. The runtime tells them apart.
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static int Divide(int dividend, int divisor) => dividend / divisor;
+
+    private static void OverflowStack()
+    {
+        // On a goroutine of its own: the main goroutine's stack may be larger than the machine's memory.
+        var depth = new Chan<int>();
+        Go.Run(() => depth.Send(Deeper(0)));
+        Console.WriteLine(depth.Receive());
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static int Deeper(int depth) => depth < 0 ? depth : Deeper(depth + 1) + 1;
+}

@@ -1,0 +1,75 @@
+// The shell's `mem`, `ps` and `uptime`: what the machine says of itself, asked through the class library where
+// that has a word for it.
+using System;
+using System.Collections.Generic;
+using System.Globalization;
+
+namespace Unikernel.Samples;
+
+/// <summary>Prints facts about the machine.</summary>
+internal static class MachineFacts
+{
+    /// <summary><c>mem</c>: memory of the machine and of the managed heap.</summary>
+    public static void PrintMemory(string[] args)
+    {
+        if (!HasNone(args, "mem"))
+        {
+            return;
+        }
+
+        GCMemoryInfo info = GC.GetGCMemoryInfo();
+        long total = info.TotalAvailableMemoryBytes;
+        long used = info.MemoryLoadBytes;
+        PrintSize("machine, usable", total);
+        PrintSize("  in use", used);
+        PrintSize("  free", total - used);
+        PrintSize("managed heap", GC.GetTotalMemory(forceFullCollection: false));
+    }
+
+    /// <summary><c>uptime</c>: the wall clock and the time since boot.</summary>
+    public static void PrintUptime(string[] args)
+    {
+        if (!HasNone(args, "uptime"))
+        {
+            return;
+        }
+
+        string now = DateTime.UtcNow.ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture);
+        TimeSpan up = TimeSpan.FromMilliseconds(Environment.TickCount64);
+        Console.WriteLine($"{now} UTC, up {up.ToString(@"d\.hh\:mm\:ss\.fff", CultureInfo.InvariantCulture)}");
+    }
+
+    /// <summary><c>ps</c>: the goroutines.</summary>
+    public static void PrintGoroutines(string[] args)
+    {
+        if (!HasNone(args, "ps"))
+        {
+            return;
+        }
+
+        var goroutines = new List<GoroutineInfo>();
+        Go.ForEach(goroutines.Add);
+        goroutines.Sort(static (a, b) => a.Id.CompareTo(b.Id));
+        Console.WriteLine($"{"ID",8}  {"STATE",-24}{"WAITING",14}{"STACK LIMIT",18}");
+        foreach (GoroutineInfo g in goroutines)
+        {
+            Console.WriteLine(string.Create(
+                CultureInfo.InvariantCulture,
+                $"{g.Id,8}  {g.State,-24}{g.Waiting.TotalSeconds,12:F3} s{g.StackLimit / 1024,14:N0} KiB"));
+        }
+    }
+
+    private static void PrintSize(string what, long bytes) =>
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture, $"{what,-18}{bytes / 1024,12:N0} KiB"));
+
+    private static bool HasNone(string[] args, string name)
+    {
+        if (args.Length == 0)
+        {
+            return true;
+        }
+
+        Console.WriteLine($"usage: {name}");
+        return false;
+    }
+}
