@@ -132,8 +132,9 @@ probe_kvm() {
     candidate=no
     for c in host host,-arch-capabilities; do
         rc=0
-        timeout -k 1 2 qemu-system-x86_64 -accel kvm -cpu "$c" -M q35 -m 64M -nodefaults -no-user-config -display none \
-            -no-reboot -bios qboot.rom -device isa-debug-exit,iobase=0xf4,iosize=4 -kernel "$elf" \
+        # In a shell of its own, which keeps a report of QEMU's abort to itself.
+        (timeout -k 1 2 qemu-system-x86_64 -accel kvm -cpu "$c" -M q35 -m 64M -nodefaults -no-user-config -display none \
+            -no-reboot -bios qboot.rom -device isa-debug-exit,iobase=0xf4,iosize=4 -kernel "$elf"; exit $?) \
             >/dev/null 2>&1 </dev/null || rc=$?
         say "KVM probe, -cpu $c: $rc (33 is good, 65 is too slow)"
         if [ "$rc" = 33 ]; then
@@ -160,7 +161,7 @@ interactive=0
 [ -n "$timeout" ] || { [ "$interactive" = 1 ] && timeout=0 || timeout=600; }
 
 tmp=$(mktemp -d)
-qemu='' feeder='' watchdog='' tty_state=''
+qemu='' feeder='' watchdog='' filter='' tty_state=''
 cleanup() {
     for pid in $watchdog $feeder $qemu; do kill "$pid" 2>/dev/null || true; done
     [ -z "$tty_state" ] || stty "$tty_state" 2>/dev/null || true
@@ -178,8 +179,12 @@ else
 fi
 cmd+=(-device isa-debug-exit,iobase=0xf4,iosize=4)
 
+# The kernel says on the debug port when the console is its own: before that, firmware might read the serial port.
+ready=$tmp/ready
+: >"$ready"
+cmd+=(-chardev "file,id=ready,path=$ready" -device isa-debugcon,iobase=0xe9,chardev=ready)
+
 line=${arguments[*]+"${arguments[*]}"}
-ready=''
 case $boot in
     kernel | microvm)
         cmd+=(-kernel "$image" -append "$line")
@@ -190,16 +195,14 @@ case $boot in
         if [ ! -f "$iso" ] || [ "$image" -nt "$iso" ]; then
             "$root/iso/mkiso.sh" "$image" "$iso" || { say "making the ISO failed"; exit 65; }
         fi
+        # Firmware prints on the serial port too: the kernel marks where its own output begins.
+        [ "$boot" = uefi ] && line="$line mark=1"
         printf '%s' "$line" >"$tmp/cmdline"
         cmd+=(-cdrom "$iso" -fw_cfg "name=opt/unikernel/cmdline,file=$tmp/cmdline")
         if [ "$boot" = uefi ]; then
             cmd+=(-drive "if=pflash,format=raw,readonly=on,file=/usr/share/OVMF/OVMF_CODE_4M.fd"
                 -drive "if=pflash,format=raw,snapshot=on,file=/usr/share/OVMF/OVMF_VARS_4M.fd")
         fi
-        # Firmware may read the serial port: the kernel says on the debug port when the console is its own.
-        ready=$tmp/ready
-        : >"$ready"
-        cmd+=(-chardev "file,id=ready,path=$ready" -device isa-debugcon,iobase=0xe9,chardev=ready)
         ;;
 esac
 if [ "$net" = user ]; then
@@ -231,48 +234,65 @@ cmd+=(-chardev "pipe,id=mon,path=$tmp/mon" -mon chardev=mon,mode=readline)
 
 # ---- run
 exec 3<&0
+if [ "$boot" = uefi ] && [ "$serial" = stdio ]; then
+    mkfifo "$tmp/output"
+    {
+        while IFS= read -r text; do
+            case $text in *$'\036'*) break ;; esac
+        done
+        cat
+    } <"$tmp/output" 3<&- &
+    filter=$!
+    exec 4>"$tmp/output"
+else
+    exec 4>&1
+fi
 if [ "$interactive" = 1 ]; then
     tty_state=$(stty -g)
     stty intr '^]' quit undef susp undef
     say "Ctrl-] ends QEMU"
-    "${cmd[@]}" <&3 &
+    "${cmd[@]}" <&3 >&4 &
 elif [ "$serial" = stdio ]; then
     mkfifo "$tmp/input"
     {
-        if [ -n "$ready" ]; then
-            while [ ! -s "$ready" ]; do sleep 0.02; done
-        fi
+        while [ ! -s "$ready" ]; do sleep 0.01; done
         cat <&3 || true
         printf '\004'
-    } >"$tmp/input" &
+    } >"$tmp/input" 4>&- &
     feeder=$!
-    "${cmd[@]}" <"$tmp/input" &
+    "${cmd[@]}" <"$tmp/input" >&4 &
 else
-    "${cmd[@]}" </dev/null &
+    "${cmd[@]}" </dev/null >&4 &
 fi
 qemu=$!
 if [ "$timeout" != 0 ]; then
     {
-        sleep "$timeout"
+        # The sleep holds none of the script's descriptors and dies with the watchdog.
+        sleep "$timeout" >/dev/null 2>&1 &
+        nap=$!
+        trap 'kill $nap 2>/dev/null; exit' TERM
+        wait "$nap"
         : >"$tmp/timed-out"
         say "no end after $timeout s: asking the guest for a goroutine dump"
         printf 'nmi\n' >"$tmp/mon.in"
         sleep 2
         kill "$qemu" 2>/dev/null
-    } 3<&- &
+    } >/dev/null 3<&- 4>&- &
     watchdog=$!
 fi
 rc=0
 wait "$qemu" || rc=$?
 qemu=''
+exec 4>&-
+[ -z "$filter" ] || wait "$filter" || true
 if [ -e "$tmp/timed-out" ]; then
     exit 124
 fi
 if [ "$rc" = 0 ]; then
     exit 0                          # powered off, or reset with -no-reboot
 elif [ $((rc & 1)) = 1 ] && [ "$rc" -ge 1 ]; then
-    if [ "$rc" = 1 ] && [ -n "$ready" ] && [ ! -s "$ready" ]; then
-        say "QEMU failed"
+    if [ "$rc" = 1 ] && [ ! -s "$ready" ]; then
+        say "QEMU failed (its message is above)"
         exit 70
     fi
     exit $(((rc - 1) / 2))          # isa-debug-exit: (code << 1) | 1

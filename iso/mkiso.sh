@@ -15,7 +15,7 @@ menuentry unikernel {
 }
 CFG
 if ! grub-mkrescue --compress=no --fonts= --locales= --themes= \
-    --install-modules="multiboot2 normal iso9660 biosdisk part_msdos part_gpt fat search search_fs_file configfile" \
+    --install-modules="multiboot2 normal iso9660 part_msdos part_gpt part_acorn part_amiga part_apple part_bsd part_dfly part_dvh part_plan part_sun part_sunpc fat search search_fs_file configfile" \
     -o "$work/out.iso" "$work/tree" >"$work/log" 2>&1; then
     cat "$work/log" >&2
     exit 1

@@ -32,8 +32,8 @@ public static unsafe partial class Machine
             s_isaPins.Pins[i] = (byte)i;
         }
         ulong rsdp = s_boot.Rsdp != 0 ? s_boot.Rsdp : FindRsdp();
-        if (rsdp != 0 && IsMapped(rsdp, 36) && Acpi.TryReadRoot(Physical(rsdp), out ulong root, out bool isExtended)
-            && IsMapped(root, Acpi.HeaderBytes)
+        if (rsdp != 0 && IsInMemory(rsdp, 36) && Acpi.TryReadRoot(Physical(rsdp), out ulong root, out bool isExtended)
+            && IsInMemory(root, Acpi.HeaderBytes)
             && Acpi.IsTable(Physical(root), isExtended ? "XSDT"u8 : "RSDT"u8, Acpi.HeaderBytes))
         {
             byte* table = Physical(root);
@@ -41,7 +41,7 @@ public static unsafe partial class Machine
             for (uint at = Acpi.HeaderBytes; at + step <= *(uint*)(table + 4); at += step)
             {
                 ulong address = isExtended ? *(ulong*)(table + at) : *(uint*)(table + at);
-                if (IsMapped(address, Acpi.HeaderBytes))
+                if (IsInMemory(address, Acpi.HeaderBytes))
                 {
                     ReadTable(Physical(address));
                 }
@@ -52,7 +52,7 @@ public static unsafe partial class Machine
 
     private static byte* Physical(ulong address) => (byte*)(DirectMap + address);
 
-    private static bool IsMapped(ulong address, ulong bytes)
+    private static bool IsInMemory(ulong address, ulong bytes)
     {
         ulong end = s_boot.HighestAddress < 4UL << 30 ? 4UL << 30 : s_boot.HighestAddress;
         return address >= LowestTable && address < end && bytes <= end - address;
@@ -77,7 +77,7 @@ public static unsafe partial class Machine
             s_pm1a = (ushort)*(uint*)(table + 64);
             s_pm1b = (ushort)*(uint*)(table + 68);
             ulong dsdt = *(uint*)(table + 40);
-            if (IsMapped(dsdt, Acpi.HeaderBytes) && Acpi.IsTable(Physical(dsdt), "DSDT"u8, Acpi.HeaderBytes))
+            if (IsInMemory(dsdt, Acpi.HeaderBytes) && Acpi.IsTable(Physical(dsdt), "DSDT"u8, Acpi.HeaderBytes))
             {
                 s_canPowerOff = s_pm1a != 0
                     && Acpi.TryFindS5(Physical(dsdt), *(uint*)(Physical(dsdt) + 4), out s_sleepTypeA, out s_sleepTypeB);

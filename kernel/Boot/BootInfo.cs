@@ -333,6 +333,7 @@ internal static unsafe class CommandLines
             length++;
         }
         ReadOnlySpan<byte> text = new(word, length);
-        return text.SequenceEqual("bootchart"u8) || (length == 5 && text[..4].SequenceEqual("tty="u8));
+        return text.SequenceEqual("bootchart"u8) || text.SequenceEqual("mark=1"u8)
+            || (length == 5 && text[..4].SequenceEqual("tty="u8));
     }
 }

@@ -29,6 +29,10 @@ public static unsafe partial class Machine
         {
             s_com1.Crlf = false;
         }
+        if (TryGetArg("mark"u8, out _, out _))
+        {
+            Print("\n\x1e\n"u8);      // after firmware's own output: what follows is the kernel's
+        }
     }
 
     /// <summary>Whether the console is a terminal (kernel argument tty, default 1).</summary>

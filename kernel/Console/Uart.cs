@@ -12,12 +12,14 @@ internal unsafe struct Uart
 {
     public const uint RingSize = 65536;
 
+    private const int PauseReads = 5000;    // of the status register, some 40 ns each or more
     private const byte LsrDataReady = 1, LsrOverrun = 2, LsrHoldingEmpty = 0x20, LsrIdle = 0x40;
 
     public ushort Port;
     public bool Present;
     public bool Crlf;
     public bool Enabled;        // receive interrupt wanted
+    private int _fifoDepth;
     private bool _paused;       // ring full, receive interrupt off
     private uint _head;         // next to write, mod RingSize
     private uint _tail;         // next to read
@@ -41,14 +43,32 @@ internal unsafe struct Uart
         Cpu.Out8(port, 1);
         Cpu.Out8((ushort)(port + 1), 0);
         Cpu.Out8((ushort)(port + 3), 3);            // 8N1
+        _fifoDepth = 16;
         if ((Cpu.In8((ushort)(port + 2)) & 0xc0) == 0)
         {
-            // Turning the FIFO on clears it, so take what is there first.
-            if ((Cpu.In8((ushort)(port + 5)) & LsrDataReady) != 0)
+            // Turning the FIFO on drops what arrives around it. A sender that is at it already is heard byte by
+            // byte until it pauses; one that never does is left without the FIFO.
+            var quiet = (Cpu.In8((ushort)(port + 5)) & LsrDataReady) != 0 ? 0 : PauseReads;
+            while (quiet < PauseReads && _head - _tail < RingSize)
             {
-                Push(Cpu.In8(port));
+                if ((Cpu.In8((ushort)(port + 5)) & LsrDataReady) != 0)
+                {
+                    Push(Cpu.In8(port));
+                    quiet = 0;
+                }
+                else
+                {
+                    quiet++;
+                }
             }
-            Cpu.Out8((ushort)(port + 2), 1);
+            if (quiet == PauseReads)
+            {
+                Cpu.Out8((ushort)(port + 2), 1);
+            }
+            else
+            {
+                _fifoDepth = 1;
+            }
         }
         Cpu.Out8((ushort)(port + 4), 0x0b);         // DTR, RTS, OUT2 (interrupt line)
     }
@@ -150,7 +170,7 @@ internal unsafe struct Uart
             while ((Cpu.In8((ushort)(Port + 5)) & LsrHoldingEmpty) == 0)
             {
             }
-            room = 16;  // the FIFO is empty
+            room = _fifoDepth;  // it is empty
         }
         Cpu.Out8(Port, b);
         return room - 1;

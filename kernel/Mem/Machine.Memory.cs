@@ -35,6 +35,12 @@ public static unsafe partial class Machine
     /// <summary>Bytes reserved for goroutine stacks: 16 TiB.</summary>
     public const ulong StackRegionSize = 0x1000_0000_0000;
 
+    /// <summary>Where memory mapped by programs (mmap) lives, page by page.</summary>
+    public const ulong MapRegionBase = 0xffff_b800_0000_0000;
+
+    /// <summary>Bytes reserved for it: 8 TiB.</summary>
+    public const ulong MapRegionSize = 0x800_0000_0000;
+
     private struct FaultFrames
     {
         internal fixed ulong Frames[FaultReserve];
@@ -189,14 +195,30 @@ public static unsafe partial class Machine
         return true;
     }
 
+    /// <summary>Whether a page of virtual memory has a frame.</summary>
+    public static bool IsMapped(void* va)
+    {
+        ulong* t = s_pml4;
+        for (int shift = 39; shift > 12; shift -= 9)
+        {
+            ulong e = t[Index((ulong)va, shift)];
+            if ((e & Present) == 0)
+            {
+                return false;
+            }
+            t = (ulong*)((e & AddressMask) + DirectMap);
+        }
+        return (t[Index((ulong)va, 12)] & Present) != 0;
+    }
+
     /// <summary>Takes a page's frame away; its direct-map address, or null.</summary>
     public static void* UnmapPage(void* va)
     {
-        ulong* e = Entry((ulong)va);
-        if (e == null || (*e & Present) == 0)
+        if (!IsMapped(va))
         {
             return null;
         }
+        ulong* e = Entry((ulong)va);
         void* page = (void*)((*e & AddressMask) + DirectMap);
         *e = 0;
         Cpu.Invlpg(va);

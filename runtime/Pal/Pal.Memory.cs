@@ -195,9 +195,14 @@ internal static unsafe class Memory
     }
 
     private const int MapAnonymous = 0x10;
-    private const int ProtectExecute = 4;
+    private const int ProtectNone = 0;
+    private const int ProtectReadWrite = 3;
+    private static byte* s_mapNext = (byte*)Machine.MapRegionBase;
 
-    /// <summary>Anonymous readable and writable memory only: there are no files, and code is never made at run time.</summary>
+    /// <summary>
+    /// Anonymous memory: reserved (no access, no frames) or readable and writable. There are no files, and code is
+    /// never made at run time. Addresses are not used twice: the region is 8 TiB.
+    /// </summary>
     [RuntimeExport("SystemNative_MMap")]
     internal static void* MMap(void* address, nuint length, int protection, int flags, nint fd, long offset)
     {
@@ -205,30 +210,63 @@ internal static unsafe class Memory
         {
             throw Unsupported.Files();
         }
-        if ((protection & ProtectExecute) != 0)
+        nuint bytes = (length + PageBytes - 1) & ~(PageBytes - 1);
+        byte* p = s_mapNext;
+        if (length == 0 || bytes < length || bytes > Machine.MapRegionSize - (nuint)(p - (byte*)Machine.MapRegionBase))
         {
-            throw new PlatformNotSupportedException("Memory is either writable or executable.");
-        }
-        void* p = AlignedAlloc(PageBytes, length);
-        if (p == null)
-        {
-            Errno.Fail(Errno.Enomem);
+            Errno.Fail(length == 0 ? Errno.Einval : Errno.Enomem);
             return (void*)-1;
         }
-        NativeMemory.Clear(p, length);
+        s_mapNext += bytes + PageBytes;             // a page that stays unmapped between two
+        if (MProtect(p, bytes, protection) != 0)
+        {
+            MUnmap(p, bytes);
+            return (void*)-1;
+        }
         return p;
     }
 
     [RuntimeExport("SystemNative_MUnmap")]
     internal static int MUnmap(void* address, nuint length)
     {
-        AlignedFree(address);
+        for (nuint at = 0; at < length; at += PageBytes)
+        {
+            void* frame = Machine.UnmapPage((byte*)address + at);
+            if (frame != null)
+            {
+                Machine.FreePage(frame);
+            }
+        }
         return 0;
     }
 
+    /// <summary>Commits reserved pages. Protection is otherwise not changed: PlatformNotSupportedException.</summary>
     [RuntimeExport("SystemNative_MProtect")]
-    internal static int MProtect(void* address, nuint length, int protection) =>
-        throw new PlatformNotSupportedException("The protection of memory cannot be changed.");
+    internal static int MProtect(void* address, nuint length, int protection)
+    {
+        if (protection == ProtectNone)
+        {
+            return 0;                               // as reserved; committed pages are given back by MUnmap
+        }
+        if (protection != ProtectReadWrite)
+        {
+            throw new PlatformNotSupportedException("Mapped memory is readable and writable, never executable.");
+        }
+        for (nuint at = 0; at < length; at += PageBytes)
+        {
+            byte* page = (byte*)address + at;
+            if (Machine.IsMapped(page))
+            {
+                continue;
+            }
+            void* frame = Machine.AllocPage();
+            if (frame == null || !Machine.MapPage(page, frame))
+            {
+                return Errno.Fail(Errno.Enomem);
+            }
+        }
+        return 0;
+    }
 
     [RuntimeExport("SystemNative_SysConf")]
     internal static long SysConf(int name) => name == 2 ? (long)PageBytes : Errno.Fail(Errno.Einval);    // _SC_PAGESIZE is 2 in the enum

@@ -1,6 +1,7 @@
 // Goroutine traces in Go's form, from any context.
 //
 // TB1  Allocates nothing, takes no lock, never throws: usable in fatal paths and on interrupt stacks.
+// TB3  The runtime's own frames on top (how a goroutine came to wait, or to report) are left out, as Go does.
 // TB2  More than 100 frames print as the 50 innermost, a line that counts the rest, and the 50 outermost.
 // Context: any. Reference: Go src/runtime/traceback.go.
 using System;
@@ -52,7 +53,7 @@ internal static unsafe class Traceback
         {
             Unwinder.CaptureContext(&c);
         }
-        Header(gp, gp->Id == 0 ? "boot"u8 : "running"u8);
+        Header(gp, gp->Id == 0 ? "boot"u8 : gp->Status == GStatus.Waiting ? WaitReasons.Text(gp->WaitReason) : "running"u8);
         Frames(&c, f != null);
         CreatedBy(gp);
     }
@@ -114,6 +115,10 @@ internal static unsafe class Traceback
 
     private static void Frames(UnwindContext* c, bool isFault)
     {
+        if (!isFault)
+        {
+            SkipRuntime(c);
+        }
         UnwindContext start = *c;
         int count = 1;
         for (bool fault = isFault; count < MaxFrames && Unwinder.Step(c, fault); fault = false)
@@ -136,6 +141,28 @@ internal static unsafe class Traceback
             if (!Unwinder.Step(c, isFault && i == 0))
             {
                 break;
+            }
+        }
+    }
+
+    // TB3; a stack that is all runtime keeps its frames.
+    private static void SkipRuntime(UnwindContext* c)
+    {
+        UnwindContext at = *c;
+        byte* buffer = stackalloc byte[NameBytes];
+        for (int i = 0; i < Whole; i++)
+        {
+            int n = SymTab.Format(at.Rip, true, buffer, NameBytes);
+            ReadOnlySpan<byte> name = new(buffer, n);
+            if (!name.StartsWith("Unikernel.Runtime."u8) && !name.StartsWith("Unikernel.HChan"u8)
+                && !name.StartsWith("Unikernel.Terminal"u8) && !name.StartsWith("SwitchStack"u8))
+            {
+                *c = at;
+                return;
+            }
+            if (!Unwinder.Step(&at))
+            {
+                return;
             }
         }
     }

@@ -11,7 +11,7 @@ using System.Text;
 namespace Unikernel.Samples;
 
 /// <summary>The <c>shell</c> sample.</summary>
-internal sealed class Shell : Kernel
+internal sealed class Shell : Sys.Kernel
 {
     private const string Prompt = "unikernel> ";
     private const int MaxShownName = 40;
