@@ -257,7 +257,7 @@ elif [ "$serial" = stdio ]; then
     {
         while [ ! -s "$ready" ]; do sleep 0.01; done
         cat <&3 || true
-        printf '\004'
+        printf '\004\004'           # one for a program the shell runs, one for the shell
     } >"$tmp/input" 4>&- &
     feeder=$!
     "${cmd[@]}" <"$tmp/input" >&4 &

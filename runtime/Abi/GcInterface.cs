@@ -94,6 +94,21 @@ internal static unsafe class GcInterface
         root[2] = typeManager;
     }
 
+    /// <summary>The goroutine's storage for thread statics of types made at run time; the slot starts out null.</summary>
+    [RuntimeExport("RhGetThreadStaticStorage")]
+    internal static nint* GetThreadStaticStorage() => &Sched.Proc.GetG()->ThreadStatics;
+
+    // Roots in unmanaged-looking frames: nothing moves and nothing is freed, so nobody asks for them.
+    [RuntimeExport("RhRegisterForGCReporting")]
+    internal static void RegisterForGcReporting(void* registration)
+    {
+    }
+
+    [RuntimeExport("RhUnregisterForGCReporting")]
+    internal static void UnregisterForGcReporting(void* registration)
+    {
+    }
+
     // Objects outlive everything here, so every handle kind is a plain slot.
     [RuntimeExport("RhpHandleAlloc")]
     internal static void** HandleAlloc(void* o, int type) => AllocHandle(o, null);

@@ -106,10 +106,16 @@ public readonly struct Chan<T> : IEquatable<Chan<T>>
     }
 
     /// <summary>The sending side only (Go's <c>chan&lt;- T</c>).</summary>
-    public SendChan<T> AsSend() => new(this);
+    public SendChan<T> ToSendChan() => new(this);
 
     /// <summary>The receiving side only (Go's <c>&lt;-chan T</c>).</summary>
-    public ReceiveChan<T> AsReceive() => new(this);
+    public ReceiveChan<T> ToReceiveChan() => new(this);
+
+    /// <summary>A channel can be used where only its sending side is asked for.</summary>
+    public static implicit operator SendChan<T>(Chan<T> channel) => new(channel);
+
+    /// <summary>A channel can be used where only its receiving side is asked for.</summary>
+    public static implicit operator ReceiveChan<T>(Chan<T> channel) => new(channel);
 
     /// <summary>Receives until the channel is closed and drained (Go's range). Allocates nothing.</summary>
     public Enumerator GetEnumerator() => new(this);

@@ -67,6 +67,7 @@ internal unsafe struct G
     internal G* SchedLink;              // next in a queue or free list
     internal G* AllLink;                // next of all Gs ever made
     internal int StackClass;
+    internal byte* StackUsed;           // lowest page that has been committed
     internal int TimerIndex;            // position in the timer heap, -1 = none
     internal bool IsSystem;             // not counted by NumGoroutine
     internal bool HasTimedOut;
@@ -76,5 +77,5 @@ internal unsafe struct G
     internal delegate*<void*, void> Fn;
     internal void* Argument;
     internal nint Object;               // an object reference, for Go.Run's delegate: a root once there is a collector
-    internal nint Slot;                 // what a channel partner left, see Chan
+    internal nint ThreadStatics;        // object[][] of thread statics made at run time: a root, as Object
 }

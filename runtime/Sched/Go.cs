@@ -14,6 +14,7 @@ namespace Unikernel;
 public static unsafe class Go
 {
     private const long NsPerTick = 100;
+    private const int StackTextBytes = 64 * 1024;
 
     /// <summary>Runs <paramref name="action"/> as a new goroutine (Go's <c>go f()</c>), with a 256 KiB stack.</summary>
     /// <param name="action">Null ends the program with Go's fatal error "go of nil func value".</param>
@@ -25,14 +26,16 @@ public static unsafe class Go
     /// <param name="action">What to run.</param>
     /// <param name="stackBytes">Rounded up to 256 KiB, 4 MiB, 64 MiB or 1 GiB, the most there is. Only pages that
     /// are used take memory.</param>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="stackBytes"/> is negative.</exception>
     [MethodImpl(MethodImplOptions.NoInlining)]
-    public static void Run(Action action, nuint stackBytes)
+    public static void Run(Action action, long stackBytes)
     {
         if (action is null)
         {
             Throw.Fatal("go of nil func value"u8);
         }
-        G* gp = Proc.NewProc(&Start, null, stackBytes, false);
+        ArgumentOutOfRangeException.ThrowIfNegative(stackBytes);
+        G* gp = Proc.NewProc(&Start, null, (nuint)stackBytes, false);
         if (gp == null)
         {
             throw new InsufficientMemoryException("No memory for another goroutine.");
@@ -44,13 +47,16 @@ public static unsafe class Go
     }
 
     /// <summary>Runs <paramref name="action"/> with <paramref name="argument"/>, which is evaluated by the caller.</summary>
-    public static void Run<T>(Action<T> action, T argument)
+    public static void Run<T>(Action<T> action, T argument) => Run(action, argument, 0);
+
+    /// <summary>As <see cref="Run{T}(Action{T}, T)"/> with a stack of at least <paramref name="stackBytes"/> bytes.</summary>
+    public static void Run<T>(Action<T> action, T argument, long stackBytes)
     {
         if (action is null)
         {
             Throw.Fatal("go of nil func value"u8);
         }
-        Run(() => action(argument));
+        Run(() => action(argument), stackBytes);
     }
 
     private static void Start(void* unused)
@@ -95,16 +101,14 @@ public static unsafe class Go
         Proc.GoParkUntil(WaitReason.Sleep, now + ns);
     }
 
-    /// <summary>Prints the trace of the caller, or of <paramref name="all"/> goroutines, on the console.</summary>
-    public static void PrintStack(bool all)
+    /// <summary>The trace of the caller, or of <paramref name="all"/> goroutines, in Go's form (Go's runtime.Stack).</summary>
+    /// <remarks>Cut after 64 KiB.</remarks>
+    public static string Stack(bool all)
     {
-        if (all)
+        byte[] text = new byte[StackTextBytes];
+        fixed (byte* p = text)
         {
-            Proc.Dump();
-        }
-        else
-        {
-            Traceback.Running(Proc.GetG(), null);
+            return System.Text.Encoding.UTF8.GetString(text, 0, Traceback.ToBuffer(p, text.Length, all)).TrimStart('\n');
         }
     }
 

@@ -17,6 +17,76 @@ internal static unsafe class Traceback
     private const int NameBytes = 512;
     private const int MaxFrames = 10_000_000;       // a stack of the largest class cannot hold more
 
+    private static byte* s_text;        // where the trace goes instead of the console; one core
+    private static int s_capacity;
+    private static int s_length;
+
+    /// <summary>Writes the trace into a buffer instead of printing it; returns its length, cut to the buffer's.</summary>
+    internal static int ToBuffer(byte* buffer, int capacity, bool all)
+    {
+        s_text = buffer;
+        s_capacity = capacity;
+        s_length = 0;
+        if (all)
+        {
+            All(null);
+        }
+        else
+        {
+            Running(Proc.GetG(), null);
+        }
+        s_text = null;
+        return s_length;
+    }
+
+    private static void Out(ReadOnlySpan<byte> text)
+    {
+        fixed (byte* p = text)
+        {
+            Out(p, (nuint)text.Length);
+        }
+    }
+
+    private static void Out(byte* p, nuint n)
+    {
+        if (s_text == null)
+        {
+            Machine.Print(p, n);
+            return;
+        }
+        for (nuint i = 0; i < n && s_length < s_capacity; i++)
+        {
+            s_text[s_length++] = p[i];
+        }
+    }
+
+    private static void OutDecimal(ulong value)
+    {
+        byte* digits = stackalloc byte[20];
+        int at = 20;
+        do
+        {
+            digits[--at] = (byte)('0' + (value % 10));
+            value /= 10;
+        }
+        while (value != 0);
+        Out(digits + at, (nuint)(20 - at));
+    }
+
+    private static void OutHex(ulong value)
+    {
+        byte* digits = stackalloc byte[16];
+        int at = 16;
+        do
+        {
+            int d = (int)(value & 15);
+            digits[--at] = (byte)(d < 10 ? '0' + d : 'a' + d - 10);
+            value >>= 4;
+        }
+        while (value != 0);
+        Out(digits + at, (nuint)(16 - at));
+    }
+
     /// <summary>Prints all goroutines: the running one first (from <paramref name="f"/> when it was interrupted).</summary>
     internal static void All(TrapFrame* f)
     {
@@ -96,21 +166,21 @@ internal static unsafe class Traceback
 
     private static void Header(G* gp, ReadOnlySpan<byte> state)
     {
-        Machine.Print("\ngoroutine "u8);
-        Machine.PrintDecimal((ulong)gp->Id);
-        Machine.Print(" ["u8);
-        Machine.Print(state);
+        Out("\ngoroutine "u8);
+        OutDecimal((ulong)gp->Id);
+        Out(" ["u8);
+        Out(state);
         if (gp->Status == GStatus.Waiting)
         {
             long minutes = (Machine.NanoTime() - gp->WaitSinceNs) / 60_000_000_000;
             if (minutes >= 1)
             {
-                Machine.Print(", "u8);
-                Machine.PrintDecimal((ulong)minutes);
-                Machine.Print(" minutes"u8);
+                Out(", "u8);
+                OutDecimal((ulong)minutes);
+                Out(" minutes"u8);
             }
         }
-        Machine.Print("]:\n"u8);
+        Out("]:\n"u8);
     }
 
     private static void Frames(UnwindContext* c, bool isFault)
@@ -130,9 +200,9 @@ internal static unsafe class Traceback
         {
             if (count > Whole && i == Half)
             {
-                Machine.Print("..."u8);
-                Machine.PrintDecimal((ulong)(count - Whole));
-                Machine.Print(" frames elided...\n"u8);
+                Out("..."u8);
+                OutDecimal((ulong)(count - Whole));
+                Out(" frames elided...\n"u8);
             }
             if (count <= Whole || i < Half || i >= count - Half)
             {
@@ -173,22 +243,22 @@ internal static unsafe class Traceback
         int n = SymTab.Format(pc, isReturnAddress, buffer, NameBytes);
         if (n == 0)
         {
-            Machine.Print("0x"u8);
-            Machine.PrintHex(pc, 1);
-            Machine.Print("\n"u8);
+            Out("0x"u8);
+            OutHex(pc);
+            Out("\n"u8);
             return;
         }
-        Machine.Print(buffer, (nuint)n);
-        Machine.Print("(...)\n\t"u8);
+        Out(buffer, (nuint)n);
+        Out("(...)\n\t"u8);
         n = SymTab.FormatLocation(pc, isReturnAddress, buffer, NameBytes);
         if (n > 0)
         {
-            Machine.Print(buffer, (nuint)n);
-            Machine.Print(" "u8);
+            Out(buffer, (nuint)n);
+            Out(" "u8);
         }
-        Machine.Print("pc=0x"u8);
-        Machine.PrintHex(pc, 1);
-        Machine.Print("\n"u8);
+        Out("pc=0x"u8);
+        OutHex(pc);
+        Out("\n"u8);
     }
 
     private static void CreatedBy(G* gp)
@@ -199,10 +269,10 @@ internal static unsafe class Traceback
         }
         byte* buffer = stackalloc byte[NameBytes];
         int n = SymTab.Format(gp->GoPc, true, buffer, NameBytes);
-        Machine.Print("created by "u8);
-        Machine.Print(buffer, (nuint)n);
-        Machine.Print(" in goroutine "u8);
-        Machine.PrintDecimal((ulong)gp->ParentId);
-        Machine.Print("\n"u8);
+        Out("created by "u8);
+        Out(buffer, (nuint)n);
+        Out(" in goroutine "u8);
+        OutDecimal((ulong)gp->ParentId);
+        Out("\n"u8);
     }
 }

@@ -4,7 +4,7 @@
 //      mapped: touching it is an overflow.
 // SK2  A stack fault takes no lock and allocates nothing: its page comes from the kernel's fault reserve, which
 //      may be struck while the page allocator itself runs on this stack.
-// SK3  A dead G is kept with its slot, its committed pages and its TLS block, on its class's list.
+// SK3  A dead G is kept with its slot, its TLS block and the top 64 KiB of committed pages, on its class's list.
 // SK4  A new goroutine has the smallest class unless it asks for more: eight such slots share a page-table page, so
 //      the tables cost 512 bytes a goroutine.
 // Context: Take and Give in goroutine context; HandleFault in interrupt context.
@@ -23,6 +23,7 @@ internal static unsafe class Stacks
     private const int Classes = 4;
     private const nuint PageBytes = 4096;
     private const ulong PartBytes = Machine.StackRegionSize / Classes;
+    private const nuint KeptBytes = 64 * 1024;
     private const int FatalExitCode = 2;
     private const int TcbBytes = 64;            // FS base and what glibc-style code may look for behind it
 
@@ -82,6 +83,7 @@ internal static unsafe class Stacks
             gp->StackClass = c;
             gp->StackLo = slot + PageBytes;
             gp->StackHi = slot + size;
+            gp->StackUsed = gp->StackHi;
             freshTls = true;
             Proc.Register(gp);
         }
@@ -93,8 +95,24 @@ internal static unsafe class Stacks
         return gp;
     }
 
-    /// <summary>Keeps a dead G for the next one.</summary>
-    internal static void Give(G* gp) => s_classes[gp->StackClass].Free.Push(gp);
+    /// <summary>Keeps a dead G for the next one, and gives back the pages of a deep stack. Runs on that stack's top.</summary>
+    internal static void Give(G* gp)
+    {
+        byte* keep = gp->StackHi - KeptBytes;
+        for (byte* page = gp->StackUsed; page != null && page < keep; page += PageBytes)
+        {
+            void* frame = Machine.UnmapPage(page);
+            if (frame != null)
+            {
+                Machine.FreePage(frame);
+            }
+        }
+        if (gp->StackUsed < keep)
+        {
+            gp->StackUsed = keep;
+        }
+        s_classes[gp->StackClass].Free.Push(gp);
+    }
 
     private static bool InitTls(G* gp)
     {
@@ -109,6 +127,7 @@ internal static unsafe class Stacks
             gp->TlsBase = block + blockBytes;
         }
         byte* start = (byte*)gp->TlsBase - blockBytes;
+        gp->ThreadStatics = 0;
         NativeMemory.Clear(start, blockBytes);
         NativeMemory.Copy(template, start, templateBytes);
         *(void**)gp->TlsBase = gp->TlsBase;
@@ -141,6 +160,11 @@ internal static unsafe class Stacks
             Machine.Print("fatal error: out of memory (stack)\n"u8);
             Traceback.All(f);
             Machine.Exit(FatalExitCode);
+        }
+        G* gp = Proc.GetG();
+        if (page >= gp->StackLo && page < gp->StackUsed)
+        {
+            gp->StackUsed = page;
         }
         return true;
     }
