@@ -22,20 +22,21 @@ public static unsafe class Go
     /// <remarks>An exception it does not catch ends the program with a panic report and exit code 2.</remarks>
     public static void Run(Action action) => Run(action, 0);
 
-    /// <summary>As <see cref="Run(Action)"/> with a stack of at least <paramref name="stackBytes"/> bytes.</summary>
+    /// <summary>As <see cref="Run(Action)"/> with a stack of at least <paramref name="stackSizeBytes"/> bytes.</summary>
     /// <param name="action">What to run.</param>
-    /// <param name="stackBytes">Rounded up to 256 KiB, 4 MiB, 64 MiB or 1 GiB, the most there is. Only pages that
+    /// <param name="stackSizeBytes">Rounded up to 256 KiB, 4 MiB, 64 MiB or 1 GiB, each less a guard page. Only pages that
     /// are used take memory.</param>
-    /// <exception cref="ArgumentOutOfRangeException"><paramref name="stackBytes"/> is negative.</exception>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="stackSizeBytes"/> is negative or more than 1 GiB less a page.</exception>
     [MethodImpl(MethodImplOptions.NoInlining)]
-    public static void Run(Action action, long stackBytes)
+    public static void Run(Action action, long stackSizeBytes)
     {
         if (action is null)
         {
             Throw.Fatal("go of nil func value"u8);
         }
-        ArgumentOutOfRangeException.ThrowIfNegative(stackBytes);
-        G* gp = Proc.NewProc(&Start, null, (nuint)stackBytes, false);
+        ArgumentOutOfRangeException.ThrowIfNegative(stackSizeBytes);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(stackSizeBytes, Stacks.MaxBytes);
+        G* gp = Proc.NewProc(&Start, null, (nuint)stackSizeBytes, false);
         if (gp == null)
         {
             throw new InsufficientMemoryException("No memory for another goroutine.");
@@ -49,14 +50,14 @@ public static unsafe class Go
     /// <summary>Runs <paramref name="action"/> with <paramref name="argument"/>, which is evaluated by the caller.</summary>
     public static void Run<T>(Action<T> action, T argument) => Run(action, argument, 0);
 
-    /// <summary>As <see cref="Run{T}(Action{T}, T)"/> with a stack of at least <paramref name="stackBytes"/> bytes.</summary>
-    public static void Run<T>(Action<T> action, T argument, long stackBytes)
+    /// <summary>As <see cref="Run{T}(Action{T}, T)"/> with a stack of at least <paramref name="stackSizeBytes"/> bytes.</summary>
+    public static void Run<T>(Action<T> action, T argument, long stackSizeBytes)
     {
         if (action is null)
         {
             Throw.Fatal("go of nil func value"u8);
         }
-        Run(() => action(argument), stackBytes);
+        Run(() => action(argument), stackSizeBytes);
     }
 
     private static void Start(void* unused)

@@ -18,7 +18,8 @@ namespace Unikernel.Runtime.Sched;
 
 internal static unsafe class Stacks
 {
-    internal const nuint MainBytes = 1u << 30;
+    internal const long MaxBytes = (1L << 30) - 4096;
+    internal const nuint MainBytes = (nuint)MaxBytes;
 
     private const int Classes = 4;
     private const nuint PageBytes = 4096;

@@ -1,0 +1,100 @@
+// Every in-kernel test as a test of its own. One boot runs them all; a test without a result fails.
+using System;
+using System.Collections.Generic;
+using System.IO;
+using System.Linq;
+using System.Reflection;
+using System.Threading.Tasks;
+using Unikernel.TestHarness;
+using Unikernel.TestProtocol;
+using Unikernel.Tests.Guest;
+using Xunit;
+
+namespace Unikernel.Tests.Qemu;
+
+/// <summary>One boot of the Guest image, shared by all its tests.</summary>
+public sealed class GuestRun : IAsyncLifetime
+{
+    private const int Seconds = 300;
+
+    public Dictionary<string, string> Results { get; } = [];     // name → failure text, empty = passed
+
+    public List<string> Started { get; } = [];
+
+    public int CorruptFrames { get; private set; }
+
+    public bool IsComplete { get; private set; }
+
+    public string Log { get; private set; } = "";
+
+    public async Task InitializeAsync()
+    {
+        await using Vm vm = Vm.Start("Guest", "GREETING=from_the_command_line", memory: "1G");
+        try
+        {
+            await vm.WaitForExit(Seconds);
+            Log = vm.Log;
+        }
+        catch (VmException e)
+        {
+            Log = e.Message;
+        }
+        var decoder = new FrameDecoder();
+        foreach (Frame f in decoder.Add(vm.SecondPort))
+        {
+            switch (f.Type)
+            {
+                case FrameType.Start:
+                    Started.Add(f.Text);
+                    break;
+                case FrameType.Pass:
+                    Results[f.Text] = "";
+                    break;
+                case FrameType.Fail:
+                    string[] parts = f.Text.Split('\0', 2);
+                    Results[parts[0]] = parts.Length > 1 && parts[1].Length > 0 ? parts[1] : "failed without a text";
+                    break;
+                case FrameType.Bye:
+                    IsComplete = true;
+                    break;
+            }
+        }
+        decoder.End();
+        CorruptFrames = decoder.CorruptFrames;
+    }
+
+    public Task DisposeAsync() => Task.CompletedTask;
+}
+
+public class GuestTests(GuestRun run) : IClassFixture<GuestRun>
+{
+    private const int TailCharacters = 6000;
+
+    public static TheoryData<string> Names()
+    {
+        string path = Path.Combine(Vm.Root, "test-harness", "Guest", "bin", "Release", "net10.0", "linux-x64", "Guest.dll");
+        return [.. TestCase.Find(Assembly.LoadFrom(path)).Select(c => c.Name)];
+    }
+
+    [Theory]
+    [MemberData(nameof(Names))]
+    public void In_the_guest(string name)
+    {
+        if (!run.Results.TryGetValue(name, out string? failure))
+        {
+            string how = run.Started.LastOrDefault() == name ? "the guest ended or hung in this test" : "the guest never reported it";
+            Assert.Fail($"{how}; end of its console:\n{Tail()}");
+        }
+        Assert.True(failure.Length == 0, failure);
+    }
+
+    [Fact]
+    public void The_report_arrived_whole()
+    {
+        Assert.Equal(0, run.CorruptFrames);
+        Assert.True(run.IsComplete, Tail());
+        Assert.Equal(run.Started.Count, run.Results.Count);
+    }
+
+    private string Tail() => run.Log.Length > TailCharacters ? run.Log[^TailCharacters..] : run.Log;
+}

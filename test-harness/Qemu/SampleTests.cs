@@ -1,0 +1,180 @@
+// The samples end to end: boot routes, real input, every crash, bad input.
+using System;
+using System.Diagnostics;
+using System.IO;
+using System.Linq;
+using System.Text;
+using System.Threading.Tasks;
+using Unikernel.TestHarness;
+using Xunit;
+
+namespace Unikernel.Tests.Qemu;
+
+public class SampleTests
+{
+    private const string EndOfInput = "\u0004";
+
+    private static async Task<(int Code, string Log)> Run(string image, string input, string arguments = "",
+        BootRoute route = BootRoute.Kernel, string memory = "512M", string cpu = "max")
+    {
+        await using Vm vm = Vm.Start(image, arguments, route, memory, cpu);
+        await vm.Send(input);
+        int code = await vm.WaitForExit();
+        return (code, vm.Log);
+    }
+
+    [Theory]
+    [InlineData(BootRoute.Kernel)]
+    [InlineData(BootRoute.KernelPc)]
+    [InlineData(BootRoute.Microvm)]
+    public async Task Sieve_on_each_direct_route(BootRoute route)
+    {
+        (int code, string log) = await Run("shell", "sieve 1000\nexit 7\n", route: route);
+        Assert.Equal(7, code);
+        Assert.Equal("7919\n", log);
+    }
+
+    [Theory]
+    [InlineData("iso")]
+    [InlineData("uefi")]
+    [InlineData("kernel")]
+    [InlineData("microvm")]
+    public void Runner_boots_each_route(string route)
+    {
+        (int code, string output, _) = Runner($"--no-build --accel tcg --timeout 120 --boot {route} shell", "sieve 100\nexit 5\n");
+        Assert.Equal("541\n", output);
+        Assert.Equal(5, code);
+    }
+
+    [Fact]
+    public async Task Hello_boots_in_32_MiB()
+    {
+        (int code, string log) = await Run("hello", "", memory: "32M");
+        Assert.Equal(0, code);
+        Assert.Contains("Hello, world", log);
+    }
+
+    [Fact]
+    public async Task Too_little_memory_is_one_clear_line()
+    {
+        (int code, string log) = await Run("hello", "", memory: "8M");
+        Assert.Equal(3, code);
+        Assert.Equal("unikernel: too little memory: at least 32 MiB are needed\n", log);
+    }
+
+    [Fact]
+    public async Task Missing_CPU_feature_is_one_clear_line()
+    {
+        (int code, string log) = await Run("hello", "", cpu: "max,avx2=off");
+        Assert.Equal(3, code);
+        Assert.Equal("unikernel: this CPU lacks AVX2", log.Trim());
+    }
+
+    [Theory]
+    [InlineData("null", "panic: System.NullReferenceException: ", "Crash.DereferenceNull")]
+    [InlineData("div", "panic: System.DivideByZeroException: ", "Crash.Divide")]
+    [InlineData("overflow", "panic: System.OverflowException: ", "Crash.Divide")]
+    [InlineData("throw", "panic: System.InvalidOperationException: thrown by the crash command", "Crash.Run")]
+    [InlineData("deadlock", "fatal error: all goroutines are asleep - deadlock!", "goroutine 1 [chan receive (nil chan)]:")]
+    [InlineData("stack", "fatal error: stack overflow", "frames elided...")]
+    public async Task Crashes_report_and_exit_with_2(string kind, string report, string where)
+    {
+        (int code, string log) = await Run("shell", $"crash {kind}\n");
+        Assert.Equal(2, code);
+        Assert.Contains(report, log);
+        Assert.Contains(where, log);
+        Assert.Contains("goroutine 1 [", log);
+        Assert.Contains("Crash.cs:", log);
+    }
+
+    [Fact]
+    public async Task Wordcount_equals_a_count_on_the_host()
+    {
+        string text = string.Concat(Enumerable.Repeat(await File.ReadAllTextAsync(Path.Combine(Vm.Root, "LICENSE")), 40));
+        Assert.True(text.Length > 30_000);
+        var expected = new StringBuilder();
+        string letters = new([.. text.Select(c => char.IsAsciiLetter(c) || c == '\'' ? char.ToLowerInvariant(c) : ' ')]);
+        foreach (var g in letters.Split(' ', StringSplitOptions.RemoveEmptyEntries).GroupBy(w => w)
+            .OrderByDescending(g => g.Count()).ThenBy(g => g.Key, StringComparer.Ordinal))
+        {
+            expected.Append(g.Count()).Append(' ').Append(g.Key).Append('\n');
+        }
+        (int code, string log) = await Run("wordcount", text + EndOfInput);
+        Assert.Equal(0, code);
+        Assert.Equal(expected.ToString(), log);
+    }
+
+    [Fact]
+    public async Task Garbage_NULs_and_a_line_of_a_MiB_lose_nothing()
+    {
+        await using Vm vm = Vm.Start("shell");
+        byte[] garbage = new byte[64 * 1024];
+        new Random(1).NextBytes(garbage);
+        for (int i = 0; i < garbage.Length; i++)
+        {
+            garbage[i] = garbage[i] is 4 or (byte)'\n' or (byte)'\r' ? (byte)0 : garbage[i];
+        }
+        await vm.Send(garbage);
+        await vm.Send("\n" + new string('x', 1 << 20) + "\n");
+        await vm.Send("sieve 10\nexit 9\n");
+        Assert.Equal(9, await vm.WaitForExit());
+        Assert.Contains("\n29\n", vm.Log);
+    }
+
+    [Fact]
+    public async Task A_hang_yields_a_goroutine_dump()
+    {
+        await using Vm vm = Vm.Start("shell");
+        var e = await Assert.ThrowsAsync<VmException>(() => vm.Expect("this is never printed", 3));
+        Assert.Contains("goroutine 1 [IO wait]:", e.Message);
+    }
+
+    [Theory]
+    [InlineData("nonsense", "unknown sample: nonsense")]
+    [InlineData("--nonsense", "unknown option --nonsense")]
+    [InlineData("--boot floppy", "--boot floppy")]
+    [InlineData("--smp none", "--smp none")]
+    public void Runner_refuses_wrong_usage(string arguments, string complaint)
+    {
+        (int code, string output, string errors) = Runner(arguments, "");
+        Assert.Equal(64, code);
+        Assert.Equal("", output);
+        Assert.Contains(complaint, errors);
+        Assert.Contains("wordcount", errors);
+    }
+
+    [Fact]
+    public async Task Runner_ends_a_guest_that_does_not()
+    {
+        var start = new ProcessStartInfo(Path.Combine(Vm.Root, "run-qemu.sh"), ["--no-build", "--accel", "tcg", "--boot", "kernel", "--timeout", "3", "shell"])
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        using Process p = Process.Start(start)!;
+        Task<string> errors = p.StandardError.ReadToEndAsync();
+        string output = await p.StandardOutput.ReadToEndAsync();
+        await p.WaitForExitAsync();
+        Assert.Equal(124, p.ExitCode);
+        Assert.Contains("goroutine 1 [IO wait]:", output);
+        Assert.Contains("no end after 3 s", await errors);
+    }
+
+    private static (int Code, string Output, string Errors) Runner(string arguments, string input)
+    {
+        var start = new ProcessStartInfo(Path.Combine(Vm.Root, "run-qemu.sh"), arguments.Split(' '))
+        {
+            RedirectStandardInput = true,
+            RedirectStandardOutput = true,
+            RedirectStandardError = true,
+        };
+        using Process p = Process.Start(start)!;
+        Task<string> errors = p.StandardError.ReadToEndAsync();
+        p.StandardInput.Write(input);
+        p.StandardInput.Close();
+        string output = p.StandardOutput.ReadToEnd();
+        p.WaitForExit();
+        return (p.ExitCode, output, errors.Result);
+    }
+}
