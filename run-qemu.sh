@@ -257,7 +257,7 @@ elif [ "$serial" = stdio ]; then
     {
         while [ ! -s "$ready" ]; do sleep 0.01; done
         cat <&3 || true
-        printf '\004\004'           # one for a program the shell runs, one for the shell
+        printf '\004\004\004'       # a last line without newline takes one, a program the shell runs one, the shell one
     } >"$tmp/input" 4>&- &
     feeder=$!
     "${cmd[@]}" <"$tmp/input" >&4 &

@@ -1,43 +1,48 @@
-// The Cosmos-shaped life cycle: a Cosmos kernel is ported by changing `using Sys = Cosmos.System;` to `using Sys = Unikernel.Sys;`.
+using System.Threading;
+
 namespace Unikernel.Sys;
 
 /// <summary>
-/// Base class with the life cycle of Cosmos.System2's <c>Sys.Kernel</c>: OnBoot, BeforeRun, Run in a loop until
-/// <see cref="Stop"/>, AfterRun. Start it from Main: <c>new MyKernel().Start();</c>
+/// A kernel as an object with a life cycle, in the shape of <c>Cosmos.System.Kernel</c>: with
+/// <c>using Sys = Unikernel.Sys;</c> a class derived from <c>Sys.Kernel</c> keeps its methods. Start it from <c>Main</c>:
+/// <c>new MyKernel().Start();</c>. A program need not have one.
 /// </summary>
 public abstract class Kernel
 {
     private bool _isStopped;
 
-    /// <summary>Runs the life cycle; returns after <see cref="AfterRun"/>.</summary>
+    /// <summary>
+    /// Runs the life cycle in the calling goroutine: <see cref="OnBoot"/>, <see cref="BeforeRun"/>, then
+    /// <see cref="Run"/> again and again until <see cref="Stop"/> is called, then <see cref="AfterRun"/>.
+    /// </summary>
     public void Start()
     {
         OnBoot();
         BeforeRun();
-        while (!_isStopped)
+        while (!Volatile.Read(ref _isStopped))
         {
             Run();
         }
         AfterRun();
     }
 
-    /// <summary>Ends the loop after the current <see cref="Run"/>.</summary>
-    public void Stop() => _isStopped = true;
+    /// <summary>Ends the life cycle once the current <see cref="Run"/> returns. May be called from any goroutine.</summary>
+    public virtual void Stop() => Volatile.Write(ref _isStopped, true);
 
-    /// <summary>First of all; the machine is up.</summary>
+    /// <summary>First of all, once.</summary>
     protected virtual void OnBoot()
     {
     }
 
-    /// <summary>Once, before the loop.</summary>
+    /// <summary>Before the first <see cref="Run"/>, once.</summary>
     protected virtual void BeforeRun()
     {
     }
 
-    /// <summary>One round of the loop.</summary>
+    /// <summary>The kernel's work, a piece at a time.</summary>
     protected abstract void Run();
 
-    /// <summary>Once, after the loop.</summary>
+    /// <summary>After the last <see cref="Run"/>, once.</summary>
     protected virtual void AfterRun()
     {
     }

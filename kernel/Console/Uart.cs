@@ -63,7 +63,7 @@ internal unsafe struct Uart
             }
             if (quiet == PauseReads)
             {
-                Cpu.Out8((ushort)(port + 2), 1);
+                Cpu.Out8((ushort)(port + 2), 0xc1);     // interrupt at 14 bytes, or when the line pauses
             }
             else
             {

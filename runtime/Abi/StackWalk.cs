@@ -5,7 +5,7 @@
 // SW2  Reaching the return label of a catch or finally funclet's caller collides with the exception that runs it:
 //      the walk goes on where that exception's own walk stands, and tells the dispatcher the clause to skip to.
 // SW3  A filter's caller is walked through: CoreLib's dispatch code catches what a filter throws.
-// SW4  Exceptions do not cross from a method called from outside (reverse P/Invoke).
+// SW4  "Reverse P/Invoke" methods are ordinary frames: their callers are managed code of this image too.
 // Context: goroutine. Allocates: no (UW1). Reference: contract read off CoreLib's EH and StackFrameIterator.
 using System.Runtime;
 using System.Runtime.CompilerServices;
@@ -79,7 +79,6 @@ internal static unsafe class Lsda
 {
     internal const int KindMask = 3;
     internal const int HasEhInfo = 4;
-    internal const int ReversePInvoke = 8;
     internal const int HasAssociatedData = 0x10;
 
     internal static bool IsFunclet(byte* lsda) => (*lsda & KindMask) != 0;
@@ -214,19 +213,9 @@ internal static unsafe class StackWalks
         {
             *isIntercepted = false;
         }
-        byte* lsda = walk->Method.Lsda;
-        bool reverse = !Lsda.IsFunclet(lsda) && (*lsda & Lsda.ReversePInvoke) != 0;
         if (!Unwind(walk))
         {
             return false;
-        }
-        if (reverse && unwoundReversePInvoke != null)
-        {
-            *unwoundReversePInvoke = true;      // SW4; the frame yielded is the native caller's
-            walk->PreviousTransitionFrame = 1;
-            walk->OriginalControlPc = walk->Registers.Rip;
-            walk->ControlPc = walk->Registers.Rip;
-            return true;
         }
         nuint rip = walk->Registers.Rip;
         if (rip == s_catchReturn || rip == s_finallyReturn)

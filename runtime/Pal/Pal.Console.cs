@@ -1,46 +1,81 @@
 // File descriptors 0, 1 and 2: the serial console.
 //
-// The class library is told that they are not terminals: then Console is a plain reader and writer on them, looks for
-// no terminal description, and the line discipline here (Terminal.cs) does the editing.
-// Context: goroutine. Allocates: no.
+// PC1  The class library is told that they are not terminals: then Console is a plain reader and writer on them, looks
+//      for no terminal description, and Console.ReadKey is refused by the class library itself. Line editing is done
+//      here, by Tty, for whoever reads descriptor 0.
+// PC2  A duplicate of a descriptor is the descriptor; closing one does nothing: the console never closes.
+// Context: goroutine. Allocates: exceptions only.
 using System;
 using System.Runtime;
+using System.Runtime.InteropServices;
 using Unikernel.Kernel;
 
 namespace Unikernel.Runtime.Pal;
 
 internal static unsafe class PalConsole
 {
-    private static bool IsConsole(nint fd) => fd is >= 0 and <= 2;
+    [StructLayout(LayoutKind.Sequential)]
+    internal struct FileStatus
+    {
+        internal int Flags;
+        internal int Mode;
+        internal fixed long Rest[12];
+    }
+
+    internal static bool IsConsole(nint fd) => fd is >= 0 and <= 2;
 
     [RuntimeExport("SystemNative_Write")]
     internal static int Write(nint fd, byte* p, int n)
     {
-        if (fd is not (1 or 2) || n < 0)
+        if (fd is not (1 or 2))
         {
             return Errno.Fail(Errno.Ebadf);
+        }
+        if (n < 0)
+        {
+            return Errno.Fail(Errno.Einval);
         }
         Machine.ConsoleWrite(p, (nuint)n);
         return n;
     }
 
     [RuntimeExport("SystemNative_Read")]
-    internal static int Read(nint fd, byte* p, int n) =>
-        fd == 0 && n >= 0 ? Terminal.Read(new Span<byte>(p, n)) : Errno.Fail(Errno.Ebadf);
+    internal static int Read(nint fd, byte* p, int n)
+    {
+        if (fd != 0)
+        {
+            return Errno.Fail(Errno.Ebadf);
+        }
+        return n < 0 ? Errno.Fail(Errno.Einval) : Tty.Read(new Span<byte>(p, n));
+    }
 
     [RuntimeExport("SystemNative_ReadStdin")]
     internal static int ReadStdin(byte* p, int n) => Read(0, p, n);
 
     [RuntimeExport("SystemNative_Log")]
-    internal static void Log(byte* p, int n) => Machine.Print(p, (nuint)n);
+    internal static void Log(byte* p, int n) => LogError(p, n);
 
     [RuntimeExport("SystemNative_LogError")]
-    internal static void LogError(byte* p, int n) => Machine.Print(p, (nuint)n);
+    internal static void LogError(byte* p, int n)
+    {
+        if (n > 0)
+        {
+            Machine.Print(p, (nuint)n);
+        }
+    }
+
+    // The system log is the console. The class library's only format is "%s".
+    [RuntimeExport("SystemNative_SysLog")]
+    internal static void SysLog(int priority, byte* format, byte* text)
+    {
+        Machine.Print(CText.Of(text));
+        Machine.Print("\n"u8);
+    }
 
     [RuntimeExport("SystemNative_IsATty")]
     internal static int IsATty(nint fd)
     {
-        Errno.Fail(Errno.Enotty);
+        Errno.Fail(IsConsole(fd) ? Errno.Enotty : Errno.Ebadf);
         return 0;
     }
 
@@ -55,30 +90,26 @@ internal static unsafe class PalConsole
 
     // A pipe as far as the class library can tell: no position, no length.
     [RuntimeExport("SystemNative_FStat")]
-    internal static int FStat(nint fd, long* status)
+    internal static int FStat(nint fd, FileStatus* status)
     {
-        const int words = 15;               // FileStatus is 120 bytes or less
         const int fifo = 0x1000;
         if (!IsConsole(fd))
         {
             return Errno.Fail(Errno.Ebadf);
         }
-        new Span<long>(status, words - 1).Clear();
-        ((int*)status)[1] = fifo;           // Flags, Mode
+        *status = default;
+        status->Mode = fifo;
         return 0;
     }
 
     [RuntimeExport("SystemNative_GetWindowSize")]
     internal static int GetWindowSize(nint fd, void* size) => Errno.Fail(Errno.Enotty);
 
-    [RuntimeExport("SystemNative_SetWindowSize")]
-    internal static int SetWindowSize(void* size) => Errno.Fail(Errno.Enotty);
-
     [RuntimeExport("SystemNative_Poll")]
     internal static int Poll(void* events, uint count, int timeout, uint* triggered) =>
         throw new PlatformNotSupportedException("File descriptors cannot be polled.");
 
-    // Terminal set-up: these descriptors are no terminals, so there is nothing to set up or to put back.
+    // Terminal set-up: these descriptors are no terminals (PC1), so there is nothing to set up or to put back.
     [RuntimeExport("SystemNative_InitializeTerminalAndSignalHandling")]
     internal static int InitializeTerminal() => 1;
 
@@ -88,7 +119,7 @@ internal static unsafe class PalConsole
     }
 
     [RuntimeExport("SystemNative_InitializeConsoleBeforeRead")]
-    internal static void InitializeConsoleBeforeRead(int minChars, int decisecondsTimeout)
+    internal static void InitializeConsoleBeforeRead(byte minChars, byte decisecondsTimeout)
     {
     }
 
@@ -102,6 +133,7 @@ internal static unsafe class PalConsole
     {
     }
 
+    // Called when the terminal's settings change: ours never do.
     [RuntimeExport("SystemNative_SetTerminalInvalidationHandler")]
     internal static void SetTerminalInvalidationHandler(void* handler)
     {
@@ -115,11 +147,22 @@ internal static unsafe class PalConsole
     }
 
     [RuntimeExport("SystemNative_StdinReady")]
-    internal static int StdinReady() => 0;
+    internal static int StdinReady() => Tty.IsReady ? 1 : 0;
 
+    // 1: Ctrl-C is a signal, not input.
     [RuntimeExport("SystemNative_GetSignalForBreak")]
-    internal static int GetSignalForBreak() => 0;
+    internal static int GetSignalForBreak() => 1;
 
     [RuntimeExport("SystemNative_SetSignalForBreak")]
-    internal static int SetSignalForBreak(int signal) => throw new PlatformNotSupportedException("There are no signals.");
+    internal static int SetSignalForBreak(int signal) =>
+        throw new PlatformNotSupportedException("Ctrl-C cannot be read as input here; Unikernel.Terminal reads single keys.");
+
+    // Only terminal descriptions have formats to fill, and there are none (PC1).
+    [RuntimeExport("SystemNative_SNPrintF_1S")]
+    internal static int SnPrintS(byte* buffer, int length, byte* format, byte* argument) =>
+        throw new PlatformNotSupportedException("Terminal descriptions are not interpreted.");
+
+    [RuntimeExport("SystemNative_SNPrintF_1I")]
+    internal static int SnPrintI(byte* buffer, int length, byte* format, int argument) =>
+        throw new PlatformNotSupportedException("Terminal descriptions are not interpreted.");
 }

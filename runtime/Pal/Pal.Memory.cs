@@ -1,103 +1,95 @@
-// malloc for the class library (NativeMemory, Marshal.AllocHGlobal, its own tables).
+// malloc for the class library (NativeMemory, Marshal.AllocHGlobal, its own tables) and for this Pal.
 //
-// PM1  Blocks up to 2 KiB come in power-of-two classes cut from page frames and return to their class's list; larger
-//      ones are whole runs of pages from the heap's growth, kept in a list and reused first fit.
-// PM2  16 bytes in front of every block hold its size; results are 16-byte aligned.
-// Context: goroutine. Allocates: off-heap.
+// PM1  Blocks up to 2016 bytes come from slabs: a page frame with this header, then equal blocks of one size class. A
+//      class keeps the list of its slabs that have room; an empty slab goes back to the machine unless it is the last.
+// PM2  Larger blocks are runs of whole pages behind the same header. Free runs are kept in address order and merged
+//      with their neighbours; they stay here (Machine.GrowHeap never takes anything back).
+// PM3  Every block lies behind a header at the start of its (first) page: Free finds it by rounding down. A pointer
+//      whose header is not ours is a broken invariant, not an error code. Blocks are 16-byte aligned.
+// PM4  The aligned family over-allocates and keeps the block's address in the word before the result.
+// Context: goroutine, one core: nothing here parks. Allocates: off-heap only, usable before the class library is up.
 using System;
 using System.Runtime;
+using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Unikernel.Kernel;
+using Unikernel.Runtime.Sched;
 
 namespace Unikernel.Runtime.Pal;
 
 internal static unsafe class Memory
 {
-    private const nuint HeaderBytes = 16;
-    private const nuint PageBytes = 4096;
-    private const int SmallestShift = 5;
-    private const int LargestShift = 11;
+    internal const nuint PageBytes = 4096;
 
-    [StructLayout(LayoutKind.Sequential)]
-    private struct Block
+    private const nuint HeaderBytes = 48;
+    private const nuint GrowBytes = 64 * PageBytes;
+    private const nuint LargestSmall = 2016;
+    private const nuint FineBytes = 128;            // up to here a class every 16 bytes
+    private const int Classes = 21;
+    private const int LargeClass = 255;
+    private const uint Magic = 0x51ab51ab;
+
+    private static ReadOnlySpan<ushort> ClassBytes =>
+        [16, 32, 48, 64, 80, 96, 112, 128, 160, 192, 224, 256, 320, 384, 448, 512, 672, 800, 1008, 1344, 2016];
+
+    [StructLayout(LayoutKind.Sequential, Size = (int)HeaderBytes)]
+    private struct Header
     {
-        internal nuint Size;        // with the header
-        internal Block* Next;       // while free
+        internal uint Magic;
+        internal int Class;
+        internal Header* Next;      // slabs of a class that have room, or free runs
+        internal Header* Previous;  // slabs only
+        internal void** Free;       // blocks given back, linked through their first word
+        internal nuint Fresh;       // offset of the first block never handed out; of a run: its bytes
+        internal nuint Used;        // blocks handed out
     }
 
-    [System.Runtime.CompilerServices.InlineArray(LargestShift + 1)]
-    private struct Lists
+    [InlineArray(Classes)]
+    private struct PerClass
     {
         private nuint _first;
     }
 
-    private static Lists s_free;
-    private static Block* s_large;
+    private static PerClass s_withRoom;             // Header* a class
+    private static Header* s_runs;                  // free runs, by address
 
     [RuntimeExport("SystemNative_Malloc")]
     internal static void* Malloc(nuint bytes)
     {
-        if (bytes > nuint.MaxValue / 2)
+        if (bytes > LargestSmall)
         {
-            return null;
+            return bytes > nuint.MaxValue / 2 ? null : Large((bytes + HeaderBytes + PageBytes - 1) & ~(PageBytes - 1));
         }
-        nuint need = bytes + HeaderBytes;
-        int shift = SmallestShift;
-        while (shift <= LargestShift && need > (nuint)1 << shift)
+        int c = ClassOf(bytes);
+        Header* slab = (Header*)s_withRoom[c];
+        if (slab == null)
         {
-            shift++;
-        }
-        Block* b = shift <= LargestShift ? Small(shift) : Large((need + PageBytes - 1) & ~(PageBytes - 1));
-        return b == null ? null : (byte*)b + HeaderBytes;
-    }
-
-    private static Block* Small(int shift)
-    {
-        Block* b = (Block*)s_free[shift];
-        if (b == null)
-        {
-            byte* page = (byte*)Machine.AllocPage();
-            if (page == null)
+            slab = (Header*)Machine.AllocPage();
+            if (slab == null)
             {
                 return null;
             }
-            nuint size = (nuint)1 << shift;
-            for (nuint at = 0; at < PageBytes; at += size)
-            {
-                Block* next = (Block*)(page + at);
-                next->Size = size;
-                next->Next = b;
-                b = next;
-            }
+            slab->Magic = Magic;
+            slab->Class = c;
+            slab->Fresh = HeaderBytes;
+            Link(slab);
         }
-        s_free[shift] = (nuint)b->Next;
-        return b;
-    }
-
-    private static Block* Large(nuint size)
-    {
-        Block* previous = null;
-        for (Block* b = s_large; b != null; previous = b, b = b->Next)
+        void* p = slab->Free;
+        if (p != null)
         {
-            if (b->Size >= size)
-            {
-                if (previous == null)
-                {
-                    s_large = b->Next;
-                }
-                else
-                {
-                    previous->Next = b->Next;
-                }
-                return b;
-            }
+            slab->Free = (void**)*slab->Free;
         }
-        Block* fresh = (Block*)Machine.GrowHeap(size);
-        if (fresh != null)
+        else
         {
-            fresh->Size = size;
+            p = (byte*)slab + slab->Fresh;
+            slab->Fresh += ClassBytes[c];
         }
-        return fresh;
+        slab->Used++;
+        if (IsFull(slab))
+        {
+            Unlink(slab);
+        }
+        return p;
     }
 
     [RuntimeExport("SystemNative_Free")]
@@ -107,20 +99,25 @@ internal static unsafe class Memory
         {
             return;
         }
-        Block* b = (Block*)((byte*)p - HeaderBytes);
-        if (b->Size >= PageBytes)
+        Header* h = HeaderOf(p);
+        if (h->Class == LargeClass)
         {
-            b->Next = s_large;
-            s_large = b;
+            FreeRun(h);
             return;
         }
-        int shift = SmallestShift;
-        while (b->Size > (nuint)1 << shift)
+        bool wasFull = IsFull(h);
+        *(void**)p = h->Free;
+        h->Free = (void**)p;
+        h->Used--;
+        if (wasFull)
         {
-            shift++;
+            Link(h);
         }
-        b->Next = (Block*)s_free[shift];
-        s_free[shift] = (nuint)b;
+        else if (h->Used == 0 && (h->Next != null || h->Previous != null))
+        {
+            Unlink(h);
+            Machine.FreePage(h);
+        }
     }
 
     [RuntimeExport("SystemNative_Calloc")]
@@ -141,18 +138,24 @@ internal static unsafe class Memory
     [RuntimeExport("SystemNative_Realloc")]
     internal static void* Realloc(void* p, nuint bytes)
     {
-        void* q = Malloc(bytes);
-        if (p == null || q == null)
+        if (p == null)
         {
-            return q;
+            return Malloc(bytes);
         }
-        nuint old = ((Block*)((byte*)p - HeaderBytes))->Size - HeaderBytes;
-        NativeMemory.Copy(p, q, old < bytes ? old : bytes);
-        Free(p);
+        nuint old = UsableBytes(p);
+        if (bytes <= old && bytes >= old / 2)
+        {
+            return p;
+        }
+        void* q = Malloc(bytes);
+        if (q != null)
+        {
+            NativeMemory.Copy(p, q, old < bytes ? old : bytes);
+            Free(p);
+        }
         return q;
     }
 
-    // Over-allocates and remembers where the block starts, in the word before the result.
     [RuntimeExport("SystemNative_AlignedAlloc")]
     internal static void* AlignedAlloc(nuint alignment, nuint bytes)
     {
@@ -188,86 +191,159 @@ internal static unsafe class Memory
             return q;
         }
         byte* start = (byte*)((void**)p)[-1];
-        nuint old = ((Block*)(start - HeaderBytes))->Size - HeaderBytes - (nuint)((byte*)p - start);
+        nuint old = UsableBytes(start) - (nuint)((byte*)p - start);
         NativeMemory.Copy(p, q, old < bytes ? old : bytes);
         AlignedFree(p);
         return q;
     }
 
-    private const int MapAnonymous = 0x10;
-    private const int ProtectNone = 0;
-    private const int ProtectReadWrite = 3;
-    private static byte* s_mapNext = (byte*)Machine.MapRegionBase;
-
-    /// <summary>
-    /// Anonymous memory: reserved (no access, no frames) or readable and writable. There are no files, and code is
-    /// never made at run time. Addresses are not used twice: the region is 8 TiB.
-    /// </summary>
-    [RuntimeExport("SystemNative_MMap")]
-    internal static void* MMap(void* address, nuint length, int protection, int flags, nint fd, long offset)
+    private static int ClassOf(nuint bytes)
     {
-        if ((flags & MapAnonymous) == 0 || address != null)
+        if (bytes <= FineBytes)
         {
-            throw Unsupported.Files();
+            return bytes == 0 ? 0 : (int)((bytes - 1) / 16);
         }
-        nuint bytes = (length + PageBytes - 1) & ~(PageBytes - 1);
-        byte* p = s_mapNext;
-        if (length == 0 || bytes < length || bytes > Machine.MapRegionSize - (nuint)(p - (byte*)Machine.MapRegionBase))
+        int c = (int)(FineBytes / 16);
+        while (ClassBytes[c] < bytes)
         {
-            Errno.Fail(length == 0 ? Errno.Einval : Errno.Enomem);
-            return (void*)-1;
+            c++;
         }
-        s_mapNext += bytes + PageBytes;             // a page that stays unmapped between two
-        if (MProtect(p, bytes, protection) != 0)
-        {
-            MUnmap(p, bytes);
-            return (void*)-1;
-        }
-        return p;
+        return c;
     }
 
-    [RuntimeExport("SystemNative_MUnmap")]
-    internal static int MUnmap(void* address, nuint length)
+    private static Header* HeaderOf(void* p)
     {
-        for (nuint at = 0; at < length; at += PageBytes)
+        Header* h = (Header*)((nuint)p & ~(PageBytes - 1));
+        if (h->Magic != Magic)
         {
-            void* frame = Machine.UnmapPage((byte*)address + at);
-            if (frame != null)
+            Throw.Fatal("free of memory that was not allocated"u8);
+        }
+        return h;
+    }
+
+    private static nuint UsableBytes(void* p)
+    {
+        Header* h = HeaderOf(p);
+        return h->Class == LargeClass ? h->Fresh - HeaderBytes : ClassBytes[h->Class];
+    }
+
+    private static bool IsFull(Header* slab) => slab->Free == null && slab->Fresh + ClassBytes[slab->Class] > PageBytes;
+
+    private static void Link(Header* slab)
+    {
+        Header* first = (Header*)s_withRoom[slab->Class];
+        slab->Previous = null;
+        slab->Next = first;
+        if (first != null)
+        {
+            first->Previous = slab;
+        }
+        s_withRoom[slab->Class] = (nuint)slab;
+    }
+
+    private static void Unlink(Header* slab)
+    {
+        if (slab->Previous == null)
+        {
+            s_withRoom[slab->Class] = (nuint)slab->Next;
+        }
+        else
+        {
+            slab->Previous->Next = slab->Next;
+        }
+        if (slab->Next != null)
+        {
+            slab->Next->Previous = slab->Previous;
+        }
+        slab->Next = null;
+        slab->Previous = null;
+    }
+
+    private static void* Large(nuint bytes)
+    {
+        Header* h = TakeRun(bytes);
+        if (h == null)
+        {
+            nuint want = bytes > GrowBytes ? bytes : GrowBytes;
+            Header* grown = (Header*)Machine.GrowHeap(want);
+            if (grown == null && want > bytes)
             {
-                Machine.FreePage(frame);
+                want = bytes;
+                grown = (Header*)Machine.GrowHeap(want);
             }
+            if (grown == null)
+            {
+                return null;
+            }
+            grown->Fresh = want;
+            FreeRun(grown);
+            h = TakeRun(bytes);
         }
-        return 0;
+        h->Magic = Magic;
+        h->Class = LargeClass;
+        return (byte*)h + HeaderBytes;
     }
 
-    /// <summary>Commits reserved pages. Protection is otherwise not changed: PlatformNotSupportedException.</summary>
-    [RuntimeExport("SystemNative_MProtect")]
-    internal static int MProtect(void* address, nuint length, int protection)
+    // First fit; the rest of the run stays free.
+    private static Header* TakeRun(nuint bytes)
     {
-        if (protection == ProtectNone)
+        Header* previous = null;
+        for (Header* run = s_runs; run != null; previous = run, run = run->Next)
         {
-            return 0;                               // as reserved; committed pages are given back by MUnmap
-        }
-        if (protection != ProtectReadWrite)
-        {
-            throw new PlatformNotSupportedException("Mapped memory is readable and writable, never executable.");
-        }
-        for (nuint at = 0; at < length; at += PageBytes)
-        {
-            byte* page = (byte*)address + at;
-            if (Machine.IsMapped(page))
+            if (run->Fresh < bytes)
             {
                 continue;
             }
-            void* frame = Machine.AllocPage();
-            if (frame == null || !Machine.MapPage(page, frame))
+            Header* next = run->Next;
+            if (run->Fresh > bytes)
             {
-                return Errno.Fail(Errno.Enomem);
+                Header* rest = (Header*)((byte*)run + bytes);
+                rest->Fresh = run->Fresh - bytes;
+                rest->Next = next;
+                next = rest;
             }
+            if (previous == null)
+            {
+                s_runs = next;
+            }
+            else
+            {
+                previous->Next = next;
+            }
+            run->Fresh = bytes;
+            return run;
         }
-        return 0;
+        return null;
     }
 
-    [RuntimeExport("SystemNative_SysConf")]
-    internal static long SysConf(int name) => name == 2 ? (long)PageBytes : Errno.Fail(Errno.Einval);    // _SC_PAGESIZE is 2 in the enum
+    private static void FreeRun(Header* run)
+    {
+        run->Magic = 0;
+        Header* previous = null;
+        Header* next = s_runs;
+        while (next != null && next < run)
+        {
+            previous = next;
+            next = next->Next;
+        }
+        if (next != null && (byte*)run + run->Fresh == (byte*)next)
+        {
+            run->Fresh += next->Fresh;
+            next = next->Next;
+        }
+        run->Next = next;
+        if (previous == null)
+        {
+            s_runs = run;
+        }
+        else if ((byte*)previous + previous->Fresh == (byte*)run)
+        {
+            previous->Fresh += run->Fresh;
+            previous->Next = next;
+        }
+        else
+        {
+            previous->Next = run;
+        }
+    }
 }

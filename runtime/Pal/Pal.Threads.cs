@@ -5,9 +5,7 @@
 // PT2  Nodes of the queues are off-heap, never on a goroutine's stack (design: parked stacks may be stashed).
 // PT3  One core, cooperative: nothing here is interrupted between two statements except by its own park.
 // Context: goroutine. Allocates: off-heap.
-using System;
 using System.Runtime;
-using System.Runtime.InteropServices;
 using Unikernel.Kernel;
 using Unikernel.Runtime.Abi;
 using Unikernel.Runtime.Sched;
@@ -16,7 +14,8 @@ namespace Unikernel.Runtime.Pal;
 
 internal static unsafe class Threads
 {
-    [StructLayout(LayoutKind.Sequential)]
+    private const nuint DefaultStackBytes = 2 << 20;      // deeper than a goroutine's: thread code expects a megabyte or more
+
     private struct Start
     {
         internal delegate* unmanaged<void*, void*> Entry;
@@ -33,7 +32,12 @@ internal static unsafe class Threads
         }
         s->Entry = entry;
         s->Argument = argument;
-        return Proc.NewProc(&Run, s, stackBytes, true) == null ? 0 : 1;
+        if (Proc.NewProc(&Run, s, stackBytes == 0 ? DefaultStackBytes : stackBytes, true) == null)
+        {
+            Memory.Free(s);
+            return 0;
+        }
+        return 1;
     }
 
     private static void Run(void* p)
@@ -46,6 +50,9 @@ internal static unsafe class Threads
 
     [RuntimeExport("SystemNative_SchedGetCpu")]
     internal static int SchedGetCpu() => 0;
+
+    [RuntimeExport("SystemNative_TryGetUInt32OSThreadId")]
+    internal static uint TryGetOsThreadId() => (uint)Proc.GetG()->Id;
 
     private struct Node
     {

@@ -1,33 +1,46 @@
-// The goroutine descriptor, its states and what it can wait for.
+// A goroutine, its states and the reasons it waits for.
 //
-// GG1  A G never moves and is never freed: a dead one is recycled with its stack and its TLS block.
-// GG2  The first five fields are known to assembly (Abi.inc, Switch.S).
-// owner of every field: the one core, in goroutine context, unless said.
-// Reference: Go src/runtime/runtime2.go.
+// G1  G structures are off-heap, never move and are never freed: a pointer to one stays valid for ever.
+// G2  A G keeps its stack slot and its TLS block for life; when its goroutine ends it goes to the free list of its slot
+//     class and serves the next one, thread statics included (design section 4).
+// G3  The first six fields' offsets are known to assembly and to the ABI: Rsp 0, ExInfoHead 8.
+// G4  One core: every field is owned by whoever runs; only IrqPending and IrqLink are also written by interrupts.
+// Context: anywhere. Allocates nothing. Reference: Go's runtime2.go.
 using System;
 using System.Runtime.InteropServices;
 
 namespace Unikernel.Runtime.Sched;
 
-/// <summary>Go's states; the numbers are Go's too.</summary>
+/// <summary>Go's goroutine states, as far as one core has them; Go's numbers.</summary>
 internal enum GStatus
 {
+    /// <summary>Just made, not yet usable.</summary>
     Idle = 0,
+
+    /// <summary>On a run queue; its registers are on its stack.</summary>
     Runnable = 1,
+
+    /// <summary>The core runs it; it owns its stack.</summary>
     Running = 2,
+
+    /// <summary>Parked; whoever readies it holds a pointer to it.</summary>
     Waiting = 4,
+
+    /// <summary>Ended; on a free list.</summary>
     Dead = 6,
 }
 
-/// <summary>Why a goroutine waits; the texts are Go's (<see cref="WaitReasons.Text"/>).</summary>
+/// <summary>Why a goroutine waits; <see cref="WaitReasons.Text"/> gives Go's words.</summary>
 internal enum WaitReason
 {
     None,
-    ChanReceiveNil,
-    ChanSendNil,
     ChanReceive,
     ChanSend,
+    ChanReceiveNilChan,
+    ChanSendNilChan,
     Sleep,
+
+    /// <summary>The only one that an interrupt may end (<see cref="Proc.ReadyFromInterrupt"/>), and that may end without cause.</summary>
     IoWait,
     SyncMutexLock,
     SyncCondWait,
@@ -38,10 +51,10 @@ internal static class WaitReasons
 {
     internal static ReadOnlySpan<byte> Text(WaitReason reason) => reason switch
     {
-        WaitReason.ChanReceiveNil => "chan receive (nil chan)"u8,
-        WaitReason.ChanSendNil => "chan send (nil chan)"u8,
         WaitReason.ChanReceive => "chan receive"u8,
         WaitReason.ChanSend => "chan send"u8,
+        WaitReason.ChanReceiveNilChan => "chan receive (nil chan)"u8,
+        WaitReason.ChanSendNilChan => "chan send (nil chan)"u8,
         WaitReason.Sleep => "sleep"u8,
         WaitReason.IoWait => "IO wait"u8,
         WaitReason.SyncMutexLock => "sync.Mutex.Lock"u8,
@@ -54,28 +67,69 @@ internal static class WaitReasons
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct G
 {
-    internal nuint Rsp;                 // while not running: r15 r14 r13 r12 rbp rbx return-address lie here
-    internal void* ExInfoHead;          // exceptions being dispatched, innermost first
-    internal void* TlsBase;             // FS base: end of the TLS block
-    internal byte* StackLo;             // lowest usable address; the page below is never mapped
-    internal byte* StackHi;
-
-    internal long Id;
+    internal nuint Rsp;                 // saved stack pointer while not running
+    internal void* ExInfoHead;          // exception dispatch in progress (runtime/Abi)
+    internal void* TlsBase;             // FS base: end of its TLS block; immutable
+    internal byte* StackLo;             // lowest usable address, the guard lies below; immutable
+    internal byte* StackHi;             // immutable
+    internal long Id;                   // of the goroutine that uses it; never reused
     internal GStatus Status;
     internal WaitReason WaitReason;
-    internal long WaitSinceNs;          // Machine.NanoTime when parked
-    internal G* SchedLink;              // next in a queue or free list
-    internal G* AllLink;                // next of all Gs ever made
-    internal int StackClass;
-    internal byte* StackUsed;           // lowest page that has been committed
-    internal int TimerIndex;            // position in the timer heap, -1 = none
-    internal bool IsSystem;             // not counted by NumGoroutine
-    internal bool HasTimedOut;
-    internal int Errno;                 // the class library's last error
+    internal long WaitSinceNs;          // coarse: the last time the scheduler looked at the clock
+    internal G* SchedLink;              // next on a run queue or free list
+    internal G* WaitLink;               // next on a wait list (GList)
+    internal G* AllLink;                // next of all Gs; immutable once set
+    internal G* IrqLink;                // next of those readied by interrupts; guarded by interrupts off
+    internal delegate*<void*, void> Fn; // what it runs
+    internal void* Arg;                 // its argument; object bits for Go.Run, so the collector must scan it
+    internal nint ThreadStatics;        // object bits; thread statics outside the TLS block
+    internal byte* StackLow;            // lowest address a page was committed for
+    internal nuint GoPc;                // return address of the call of Go.Run
     internal long ParentId;
-    internal nuint GoPc;                // return address of the call that made it
-    internal delegate*<void*, void> Fn;
-    internal void* Argument;
-    internal nint Object;               // an object reference, for Go.Run's delegate: a root once there is a collector
-    internal nint ThreadStatics;        // object[][] of thread statics made at run time: a root, as Object
+    internal TimerEvent Deadline;       // of GoParkUntil
+    internal int Errno;                 // of the platform interface (runtime/Pal)
+    internal byte StackClass;           // immutable
+    internal bool IsTimedOut;
+    internal bool IrqPending;           // on the list of those readied by interrupts
+    internal bool IsThread;             // a System.Threading.Thread: not counted as a goroutine
+    internal bool IsTlsStale;           // the next goroutine on it needs a fresh TLS block
+}
+
+/// <summary>A first-in, first-out list of waiting goroutines, linked through the Gs themselves: one list at a time.</summary>
+internal unsafe struct GList
+{
+    private G* _head;
+    private G* _tail;
+
+    internal readonly bool IsEmpty => _head == null;
+
+    internal void Add(G* gp)
+    {
+        gp->WaitLink = null;
+        if (_tail == null)
+        {
+            _head = gp;
+        }
+        else
+        {
+            _tail->WaitLink = gp;
+        }
+        _tail = gp;
+    }
+
+    /// <summary>The longest waiting one, or null.</summary>
+    internal G* Take()
+    {
+        G* gp = _head;
+        if (gp != null)
+        {
+            _head = gp->WaitLink;
+            if (_head == null)
+            {
+                _tail = null;
+            }
+            gp->WaitLink = null;
+        }
+        return gp;
+    }
 }

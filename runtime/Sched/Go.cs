@@ -1,96 +1,115 @@
-// The public face of the scheduler.
+// The public face of the scheduler. Everything here is ordinary C# on top of Proc.
 using System;
 using System.Runtime.CompilerServices;
+using System.Text;
 using Unikernel.Kernel;
-using Unikernel.Runtime.Abi;
 using Unikernel.Runtime.Sched;
 
 namespace Unikernel;
 
 /// <summary>
-/// Goroutines. This release runs them on one core, cooperatively: a goroutine gives way when it blocks (channels,
-/// sleeping, console input, locks, tasks) or calls <see cref="Gosched"/>.
+/// Goroutines: Go's <c>go</c> statement and what package <c>runtime</c> offers about goroutines.
 /// </summary>
+/// <remarks>
+/// In this release all goroutines share one core and switch where they block, yield or end: a goroutine that only
+/// computes keeps the others waiting until it calls <see cref="Gosched"/>.
+/// </remarks>
 public static unsafe class Go
 {
-    private const long NsPerTick = 100;
-    private const int StackTextBytes = 64 * 1024;
+    private const long MaxStackBytes = (1L << 30) - 4096;
+    private const int FirstTraceBytes = 16 * 1024;
+    private const int MaxTraceBytes = 16 * 1024 * 1024;
 
-    /// <summary>Runs <paramref name="action"/> as a new goroutine (Go's <c>go f()</c>), with a 256 KiB stack.</summary>
-    /// <param name="action">Null ends the program with Go's fatal error "go of nil func value".</param>
-    /// <exception cref="InsufficientMemoryException">No memory for another goroutine.</exception>
-    /// <remarks>An exception it does not catch ends the program with a panic report and exit code 2.</remarks>
-    public static void Run(Action action) => Run(action, 0);
+    /// <summary>Runs <paramref name="action"/> in a new goroutine. Go: <c>go action()</c>.</summary>
+    /// <remarks>
+    /// The goroutine's stack has 64 MiB of room while fewer than 1024 goroutines exist, 256 KiB beyond that; memory is
+    /// used only where the stack has been touched. An exception that leaves <paramref name="action"/> ends the kernel
+    /// with Go's report and exit code 2. Allocates nothing for a recycled goroutine, else a page or two outside the heap.
+    /// </remarks>
+    /// <param name="action">What to run. Null is the fatal error "go of nil func value", as in Go.</param>
+    /// <exception cref="InsufficientMemoryException">There is no memory for another goroutine.</exception>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public static void Run(Action action)
+    {
+        nuint callerPc = Switch.CallerPc();
+        CheckNotNull(action);
+        GoStart.Start(&GoStart.RunAction, action, 0, callerPc);
+    }
 
-    /// <summary>As <see cref="Run(Action)"/> with a stack of at least <paramref name="stackSizeBytes"/> bytes.</summary>
-    /// <param name="action">What to run.</param>
-    /// <param name="stackSizeBytes">Rounded up to 256 KiB, 4 MiB, 64 MiB or 1 GiB, each less a guard page. Only pages that
-    /// are used take memory.</param>
-    /// <exception cref="ArgumentOutOfRangeException"><paramref name="stackSizeBytes"/> is negative or more than 1 GiB less a page.</exception>
+    /// <summary>Runs <paramref name="action"/> in a new goroutine whose stack has room for a given number of bytes.</summary>
+    /// <param name="action">What to run. Null is the fatal error "go of nil func value", as in Go.</param>
+    /// <param name="stackSizeBytes">
+    /// Least room of the stack in bytes, from 1 to 1 GiB less 4096. The room is the smallest of 256 KiB, 4 MiB, 64 MiB and
+    /// 1 GiB (each less a guard page) that suffices, but no more than a quarter of the machine's memory.
+    /// </param>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="stackSizeBytes"/> is outside that range.</exception>
+    /// <exception cref="InsufficientMemoryException">There is no memory for another goroutine.</exception>
     [MethodImpl(MethodImplOptions.NoInlining)]
     public static void Run(Action action, long stackSizeBytes)
     {
-        if (action is null)
-        {
-            Throw.Fatal("go of nil func value"u8);
-        }
-        ArgumentOutOfRangeException.ThrowIfNegative(stackSizeBytes);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(stackSizeBytes, Stacks.MaxBytes);
-        G* gp = Proc.NewProc(&Start, null, (nuint)stackSizeBytes, false);
-        if (gp == null)
-        {
-            throw new InsufficientMemoryException("No memory for another goroutine.");
-        }
-        gp->Object = Unsafe.As<Action, nint>(ref action);
-        UnwindContext c;
-        Unwinder.CaptureContext(&c);
-        gp->GoPc = Unwinder.Step(&c) ? c.Rip : 0;
+        nuint callerPc = Switch.CallerPc();
+        CheckNotNull(action);
+        GoStart.Start(&GoStart.RunAction, action, CheckStackSize(stackSizeBytes), callerPc);
     }
 
-    /// <summary>Runs <paramref name="action"/> with <paramref name="argument"/>, which is evaluated by the caller.</summary>
-    public static void Run<T>(Action<T> action, T argument) => Run(action, argument, 0);
+    /// <summary>Runs <paramref name="action"/>(<paramref name="argument"/>) in a new goroutine. Go: <c>go action(argument)</c>.</summary>
+    /// <remarks>Allocates a small object for the pair; see <see cref="Run(Action)"/> for the rest.</remarks>
+    /// <typeparam name="T">Type of the argument.</typeparam>
+    /// <param name="action">What to run. Null is the fatal error "go of nil func value", as in Go.</param>
+    /// <param name="argument">Evaluated now, by the caller, as in Go.</param>
+    /// <exception cref="InsufficientMemoryException">There is no memory for another goroutine.</exception>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    public static void Run<T>(Action<T> action, T argument)
+    {
+        nuint callerPc = Switch.CallerPc();
+        CheckNotNull(action);
+        GoStart.Start(&GoStart.RunCall, new GoCall<T>(action, argument), 0, callerPc);
+    }
 
-    /// <summary>As <see cref="Run{T}(Action{T}, T)"/> with a stack of at least <paramref name="stackSizeBytes"/> bytes.</summary>
+    /// <summary>Runs <paramref name="action"/>(<paramref name="argument"/>) in a new goroutine whose stack has room for a given number of bytes.</summary>
+    /// <typeparam name="T">Type of the argument.</typeparam>
+    /// <param name="action">What to run. Null is the fatal error "go of nil func value", as in Go.</param>
+    /// <param name="argument">Evaluated now, by the caller.</param>
+    /// <param name="stackSizeBytes">Least room of the stack in bytes, as for <see cref="Run(Action, long)"/>.</param>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="stackSizeBytes"/> is out of range.</exception>
+    /// <exception cref="InsufficientMemoryException">There is no memory for another goroutine.</exception>
+    [MethodImpl(MethodImplOptions.NoInlining)]
     public static void Run<T>(Action<T> action, T argument, long stackSizeBytes)
     {
-        if (action is null)
-        {
-            Throw.Fatal("go of nil func value"u8);
-        }
-        Run(() => action(argument), stackSizeBytes);
+        nuint callerPc = Switch.CallerPc();
+        CheckNotNull(action);
+        GoStart.Start(&GoStart.RunCall, new GoCall<T>(action, argument), CheckStackSize(stackSizeBytes), callerPc);
     }
 
-    private static void Start(void* unused)
+    private static void CheckNotNull(object? action)
     {
-        G* gp = Proc.GetG();
-        Action action = Unsafe.As<nint, Action>(ref gp->Object);
-        gp->Object = 0;
-        try
+        if (action == null)
         {
-            action();
-        }
-        catch (GoexitException)
-        {
+            Throw.FatalUser("go of nil func value"u8);
         }
     }
 
-    /// <summary>Lets other goroutines run (Go's <c>runtime.Gosched</c>). Allocates nothing.</summary>
+    private static nuint CheckStackSize(long bytes)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(bytes, 1, "stackSizeBytes");
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(bytes, MaxStackBytes, "stackSizeBytes");
+        return (nuint)bytes;
+    }
+
+    /// <summary>Lets other goroutines run; the caller stays runnable. Go: <c>runtime.Gosched</c>. Allocates nothing.</summary>
     public static void Gosched() => Proc.Gosched();
 
     /// <summary>
-    /// Ends the calling goroutine after its finally blocks (Go's <c>runtime.Goexit</c>). Called by the main
-    /// goroutine, the others go on.
+    /// Number of goroutines that exist, the caller included. Threads of the class library are not counted.
+    /// Go: <c>runtime.NumGoroutine</c>.
     /// </summary>
-    /// <remarks>It unwinds by an exception that <c>catch (Exception)</c> would stop.</remarks>
-    public static void Goexit() => throw new GoexitException();
+    public static int NumGoroutine => Proc.Goroutines;
 
-    /// <summary>How many goroutines there are, the caller included.</summary>
-    public static int NumGoroutine => Proc.Count;
-
-    /// <summary>How many goroutines may run at once; this release has one core.</summary>
+    /// <summary>Number of cores that run goroutines: 1 in this release. Go: <c>runtime.GOMAXPROCS(0)</c>.</summary>
     public static int GoMaxProcs => 1;
 
-    /// <summary>Blocks for at least <paramref name="duration"/>; zero or less returns at once. Allocates nothing.</summary>
+    /// <summary>Pauses the calling goroutine. Go: <c>time.Sleep</c>. Allocates nothing.</summary>
+    /// <param name="duration">How long, at least; zero or less returns at once, the largest value sleeps for ever.</param>
     public static void Sleep(TimeSpan duration)
     {
         if (duration <= TimeSpan.Zero)
@@ -98,70 +117,60 @@ public static unsafe class Go
             return;
         }
         long now = Machine.NanoTime();
-        long ns = duration.Ticks > (long.MaxValue - now) / NsPerTick ? long.MaxValue - now : duration.Ticks * NsPerTick;
-        Proc.GoParkUntil(WaitReason.Sleep, now + ns);
+        long most = (long.MaxValue - now) / TimeSpan.NanosecondsPerTick;
+        long whenNs = duration.Ticks >= most ? long.MaxValue : now + (duration.Ticks * TimeSpan.NanosecondsPerTick);
+        _ = Proc.GoParkUntil(WaitReason.Sleep, whenNs);
     }
 
-    /// <summary>The trace of the caller, or of <paramref name="all"/> goroutines, in Go's form (Go's runtime.Stack).</summary>
-    /// <remarks>Cut after 64 KiB.</remarks>
-    public static string Stack(bool all)
-    {
-        byte[] text = new byte[StackTextBytes];
-        fixed (byte* p = text)
-        {
-            return System.Text.Encoding.UTF8.GetString(text, 0, Traceback.ToBuffer(p, text.Length, all)).TrimStart('\n');
-        }
-    }
+    /// <summary>
+    /// Ends the calling goroutine after running its <c>finally</c> blocks. Go: <c>runtime.Goexit</c>. In the main
+    /// goroutine the others go on, and when the last one ends, the kernel ends with Go's deadlock report.
+    /// </summary>
+    /// <remarks>
+    /// Implemented by an exception that is caught where the goroutine starts: a <c>catch</c> block for
+    /// <see cref="Exception"/> between there and here stops it, which Go's <c>recover</c> cannot.
+    /// </remarks>
+    [System.Diagnostics.CodeAnalysis.DoesNotReturn]
+    public static void Goexit() => throw new GoexitException();
 
-    /// <summary>Calls <paramref name="visit"/> for each goroutine; it must not start or end one.</summary>
-    public static void ForEach(Action<GoroutineInfo> visit)
+    /// <summary>The calling goroutine's trace, or all goroutines', in Go's form. Go: <c>debug.Stack</c>, <c>runtime.Stack</c>.</summary>
+    /// <param name="all">Whether to include the other goroutines.</param>
+    public static string Stack(bool all = false)
     {
-        ArgumentNullException.ThrowIfNull(visit);
-        long now = Machine.NanoTime();
-        for (G* gp = Proc.AllGs; gp != null; gp = gp->AllLink)
+        for (int size = FirstTraceBytes; ; size *= 4)
         {
-            if (gp->Status is GStatus.Dead or GStatus.Idle)
+            byte[] buffer = new byte[size];
+            fixed (byte* p = buffer)
             {
-                continue;
+                TraceWriter w = new(p, (nuint)size);
+                Traceback.Print(&w, all);
+                if (w.Length <= (nuint)size || size >= MaxTraceBytes)
+                {
+                    return Encoding.UTF8.GetString(p, (int)Math.Min(w.Length, (nuint)size));
+                }
             }
-            bool isWaiting = gp->Status == GStatus.Waiting;
-            visit(new GoroutineInfo(
-                gp->Id,
-                isWaiting ? System.Text.Encoding.UTF8.GetString(WaitReasons.Text(gp->WaitReason)) : gp->Status.ToString().ToLowerInvariant(),
-                isWaiting ? TimeSpan.FromTicks((now - gp->WaitSinceNs) / NsPerTick) : TimeSpan.Zero,
-                (long)(gp->StackHi - gp->StackLo)));
+        }
+    }
+
+    /// <summary>Prints what <see cref="Stack"/> returns on the console. Go: <c>debug.PrintStack</c>. Allocates nothing.</summary>
+    /// <param name="all">Whether to include the other goroutines.</param>
+    public static void PrintStack(bool all = false)
+    {
+        TraceWriter w = default;
+        Traceback.Print(&w, all);
+    }
+
+    /// <summary>Calls <paramref name="action"/> for each goroutine that exists, class library threads included.</summary>
+    /// <param name="action">Gets a description taken at that moment; it may block.</param>
+    public static void ForEach(Action<GoroutineInfo> action)
+    {
+        ArgumentNullException.ThrowIfNull(action);
+        for (G* gp = Proc.AllFirst; gp != null; gp = gp->AllLink)
+        {
+            if (gp->Status != GStatus.Dead)
+            {
+                action(GoroutineInfo.Of(gp));
+            }
         }
     }
 }
-
-/// <summary>What <see cref="Go.ForEach"/> tells of a goroutine.</summary>
-/// <param name="Id">Go's goid; main is 1.</param>
-/// <param name="State">"running", "runnable" or the wait reason in Go's words.</param>
-/// <param name="Waiting">For how long it has waited.</param>
-/// <param name="StackLimit">Most stack it may use, in bytes.</param>
-public readonly record struct GoroutineInfo(long Id, string State, TimeSpan Waiting, long StackLimit);
-
-/// <summary>A run-time panic of Go's, with Go's text.</summary>
-public sealed class GoPanicException : Exception
-{
-    /// <summary>A panic without text.</summary>
-    public GoPanicException()
-    {
-    }
-
-    /// <summary>A panic with Go's text.</summary>
-    public GoPanicException(string message)
-        : base(message)
-    {
-    }
-
-    /// <summary>A panic with Go's text and a cause.</summary>
-    public GoPanicException(string message, Exception innerException)
-        : base(message, innerException)
-    {
-    }
-}
-
-#pragma warning disable CA1032, CA1064 // only Goexit makes one, only a goroutine's outermost frame catches it
-internal sealed class GoexitException : Exception;
-#pragma warning restore CA1032, CA1064

@@ -1,68 +1,161 @@
-// Unhandled exceptions: Go's panic report, then exit code 2.
+// The end by an exception nobody catches: Go's report, exit code 2.
 //
-// PN1  Reached from CoreLib's dispatcher in the first pass, so the goroutine's stack is as it was at the throw.
-// Context: goroutine. Allocates: the text of the message.
-// Reference: Go src/runtime/panic.go (printpanics, fatalpanic).
+// PN1  CoreLib calls in the first pass of exception dispatch, before anything is unwound: no finally block has run.
+// PN2  What can call into the program (messages) is asked before the report begins and may fail; the report itself
+//      reads only.
+// Context: goroutine. Allocates: the messages. Reference: Go's printpanics, GOTRACEBACK=single.
 using System;
 using System.Runtime;
 using System.Runtime.CompilerServices;
-using System.Text;
-using Unikernel.Kernel;
+using Unikernel.Runtime.Abi;
 
 namespace Unikernel.Runtime.Sched;
 
 internal static unsafe class Panic
 {
-    private const int ExitCode = 2;
-    private static bool s_isReporting;
+    private const int MaxInner = 8;
+    private const int EdiSeparator = 1;         // CoreLib's mark between the traces of a re-dispatched exception
+    private const int MaxFrames = 100;
+
+    // ExInfo.Kind of CoreLib.
+    private const int KindMask = 3;
+    private const int HardwareFault = 2;
 
     [MethodImpl(MethodImplOptions.InternalCall)]
     [RuntimeImport("OnUnhandledException")]
     private static extern void NotifyProgram(object exception);
 
-    /// <summary>Takes CoreLib's place in the class library table: the program's handlers first, then the report.</summary>
+    /// <summary>What exception dispatch calls when nobody catches, in CoreLib's place (runtime/Abi/Startup.S).</summary>
     [RuntimeExport("AbiOnUnhandledException")]
     internal static void OnUnhandled(object exception)
     {
-        if (!s_isReporting)
+        try
         {
-            s_isReporting = true;
-            try
-            {
-                NotifyProgram(exception);       // AppDomain.UnhandledException
-                Print(exception);
-            }
-            catch (Exception)
-            {
-                Machine.Print("panic: (its message cannot be printed)"u8);
-            }
+            NotifyProgram(exception);           // AppDomain.UnhandledException
         }
-        Machine.Print("\n"u8);
-        Traceback.Thrown(Proc.GetG());
-        Machine.Exit(ExitCode);
+        catch (Exception)
+        {
+            // PN2
+        }
+        Unhandled((Exception)exception);
     }
 
-    private static void Print(object exception)
+    /// <summary>Reports <paramref name="e"/> in Go's way and ends the machine.</summary>
+    internal static void Unhandled(Exception e)
     {
-        Machine.Print("panic: "u8);
-        Text(Describe(exception));
-        for (Exception? e = (exception as Exception)?.InnerException; e != null; e = e.InnerException)
+        Report r = default;
+        Gather(ref r, e);
+        Throw.Begin();
+        TraceWriter w = default;
+        w.Write("panic: "u8);
+        PrintText(&w, e, r.Texts, 0);
+        int i = 1;
+        for (Exception? inner = e.InnerException; inner != null && i <= MaxInner; inner = inner.InnerException)
         {
-            Machine.Print("\n\tcaused by: "u8);
-            Text(Describe(e));
+            w.Write("\tcaused by: "u8);
+            PrintText(&w, inner, r.Texts, i++);
+        }
+        Traceback.PrintHeader(&w, Proc.GetG());
+        if (!PrintTrace(&w, e, IsHardware(Proc.GetG())))
+        {
+            UnwindContext c;
+            Unwinder.CaptureContext(&c);
+            Traceback.PrintFrames(&w, &c, false, false);
+        }
+        Traceback.PrintCreator(&w, Proc.GetG());
+        i = 1;
+        for (Exception? inner = e.InnerException; inner != null && i <= MaxInner; inner = inner.InnerException)
+        {
+            w.Write("\ncaused by: "u8);
+            PrintText(&w, inner, r.Texts, i++);
+            _ = PrintTrace(&w, inner, false);
+        }
+        Throw.End();
+    }
+
+    private struct Report
+    {
+        internal string?[]? Texts;
+    }
+
+    // Type and message of each; whatever goes wrong there leaves a gap.
+    private static void Gather(ref Report r, Exception e)
+    {
+        try
+        {
+            r.Texts = new string?[MaxInner + 1];
+            int i = 0;
+            for (Exception? at = e; at != null && i <= MaxInner; at = at.InnerException)
+            {
+                r.Texts[i++] = Text(at);
+            }
+        }
+        catch (Exception)
+        {
+            // PN2
         }
     }
 
-    private static string Describe(object exception) => exception switch
+    private static string Text(Exception e)
     {
-        GoPanicException g => g.Message,
-        Exception e => $"{e.GetType().FullName}: {e.Message}",
-        _ => exception.ToString() ?? "",
-    };
+        string type = e.GetType().ToString();
+        try
+        {
+            return e is GoPanicException ? e.Message : type + ": " + e.Message;
+        }
+        catch (Exception)
+        {
+            return type;
+        }
+    }
 
-    private static void Text(string s)
+    private static void PrintText(TraceWriter* w, Exception e, string?[]? texts, int index)
     {
-        byte[] utf8 = Encoding.UTF8.GetBytes(s);
-        Machine.Print(utf8);
+        string? text = texts?[index];
+        if (text == null)
+        {
+            w->Write(e is OutOfMemoryException ? "System.OutOfMemoryException"u8 : "an exception that cannot say what it is"u8);
+        }
+        w->Write(text);
+        w->Write("\n"u8);
+    }
+
+    private static bool IsHardware(G* gp)
+    {
+        ExInfo* ex = (ExInfo*)gp->ExInfoHead;
+        return ex != null && (ex->Kind & KindMask) == HardwareFault;
+    }
+
+    [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "_corDbgStackTrace")]
+    private static extern ref nint[]? StackAddresses(Exception e);
+
+    [UnsafeAccessor(UnsafeAccessorKind.Field, Name = "_idxFirstFreeStackTraceEntry")]
+    private static extern ref int StackAddressCount(Exception e);
+
+    // The return addresses dispatch has collected, innermost first. False when there are none.
+    private static bool PrintTrace(TraceWriter* w, Exception e, bool isHardware)
+    {
+        nint[]? addresses = StackAddresses(e);
+        int count = addresses == null ? 0 : Math.Min(StackAddressCount(e), addresses.Length);
+        while (count > 0 && Traceback.IsStart((nuint)addresses![count - 1], false))
+        {
+            count--;
+        }
+        int elided = count - MaxFrames;
+        for (int i = 0; i < count; i++)
+        {
+            if (elided > 0 && i == MaxFrames / 2)
+            {
+                w->Write("..."u8);
+                w->Write(elided);
+                w->Write(" frames elided...\n"u8);
+                i += elided;
+            }
+            if (addresses![i] != EdiSeparator)
+            {
+                Traceback.PrintFrame(w, (nuint)addresses[i], isHardware && i == 0);
+            }
+        }
+        return count > 0;
     }
 }

@@ -1,12 +1,16 @@
-// The scheduler, first form: one M, one P, cooperative. The names are Go's; more cores and preemption come later.
+// The scheduler: goroutines (G), cores (M) and the right to run them (P).
 //
-// SC1  A goroutine is switched away from only inside GoPark, GoParkUntil, Gosched or at its end.
-// SC2  Whoever parks has queued itself somewhere a GoReady will find; GoReady takes only a waiting G.
-// SC3  Interrupts never touch run queues: they push to s_interrupted, with interrupts off; FindRunnable drains it.
-// SC4  Nothing runnable and nothing that could make something runnable (timer, console reader): deadlock.
-// Context: goroutine, except ReadyFromInterrupt. Allocates: off-heap only.
-// Reference: Go src/runtime/proc.go (newproc, gopark, goready, schedule, findRunnable, checkdead).
-using System;
+// This is the first form: one core, cooperative. A goroutine runs until it parks, yields or ends; the switch goes
+// straight from its stack to the next one's. When nothing is runnable the boot stack (g0) runs the idle loop.
+//
+// PR1  One core: only the running goroutine changes scheduler state, so there is no lock. Interrupts touch nothing
+//      but the list of ReadyFromInterrupt and the alarm flag; they mark, they never schedule.
+// PR2  A G is Running exactly when it is the current one (or g0 idles); Runnable exactly when on one run queue.
+// PR3  A goroutine switch happens in Schedule only: from GoPark, GoParkUntil, Gosched and the end of a goroutine.
+// PR4  GoReady makes the goroutine the next to run (runnext), as in Go.
+// PR5  Nothing parks with interrupts off or on g0.
+// Context: goroutine unless a method says otherwise. Allocates: off-heap, in NewProc and for the timers' array.
+// Reference: Go's proc.go.
 using System.Diagnostics.CodeAnalysis;
 using System.Runtime;
 using System.Runtime.CompilerServices;
@@ -15,295 +19,245 @@ using Unikernel.Runtime.Abi;
 
 namespace Unikernel.Runtime.Sched;
 
+/// <summary>The right to run goroutines, with what goes with it: run queue, timers. One per core.</summary>
+internal unsafe struct P
+{
+    internal int Id;
+    internal M* M;                      // the core that holds it
+    internal uint SchedTick;            // one per turn of FindRunnable
+    internal long NowNs;                // coarse clock, for how long goroutines wait
+    internal RunQueue Runq;
+    internal TimerHeap Timers;
+    internal long AlarmNs;              // what the alarm is set to; long.MaxValue when it is not
+}
+
+/// <summary>A core.</summary>
+internal unsafe struct M
+{
+    internal int Id;
+    internal G* G0;                     // the stack it idles on
+    internal P* P;
+}
+
 internal static unsafe partial class Proc
 {
-    private static RunQueue s_runQueue;
-    private static TimerHeap s_timers;
-    private static G* s_interrupted;            // guarded by interrupts off
-    private static G* s_allGs;
-    private static long s_lastId;
-    private static int s_count;                 // live goroutines that are not the system's
-    private static bool s_mainHasExited;
+    private const int SavedWords = 7;       // what SwitchStack pops, return address included
 
-    /// <summary>Goroutines waiting for console input: as long as there is one, nothing is a deadlock.</summary>
+    /// <summary>What belongs to all cores.</summary>
+    private struct Global
+    {
+        internal GQueue Runq;
+        internal G* AllFirst;
+        internal G* AllLast;
+        internal long LastId;
+        internal int Goroutines;            // alive, threads of the class library not counted
+        internal bool MainExited;           // by Goexit
+    }
+
+    private static G s_g0;
+    private static M s_m;
+    private static P s_p;
+    private static Global s_sched;
+
+    /// <summary>Goroutines that wait for console input: while there are any, nothing is a deadlock.</summary>
     internal static int ConsoleWaiters;
 
-    internal static int Count => s_count;
+    /// <summary>Goroutines that exist, the caller included.</summary>
+    internal static int Goroutines => s_sched.Goroutines;
 
-    internal static G* AllGs => s_allGs;
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static G* GetG() => (G*)Machine.GetG();
+
+    internal static G* AllFirst => s_sched.AllFirst;
+
+    internal static G* G0 => (G*)Unsafe.AsPointer(ref s_g0);
 
     internal static bool IsWaiting(G* gp) => gp->Status == GStatus.Waiting;
 
-    /// <summary>A new runnable goroutine that runs before the others. Null when memory is out.</summary>
-    /// <param name="fn">What it runs.</param>
-    /// <param name="argument">Handed to <paramref name="fn"/>.</param>
-    /// <param name="stackBytes">Least stack; 0 is the default class.</param>
-    /// <param name="freshTls">Thread statics as new (a thread); otherwise a recycled goroutine keeps them.</param>
-    internal static G* NewProc(delegate*<void*, void> fn, void* argument, nuint stackBytes, bool freshTls)
-    {
-        Machine.RefillFaultReserve();
-        G* gp = Stacks.Take(stackBytes, freshTls);
-        if (gp == null)
-        {
-            return null;
-        }
-        G* creator = GetG();
-        gp->Id = ++s_lastId;
-        gp->Status = GStatus.Runnable;
-        gp->WaitReason = WaitReason.None;
-        gp->TimerIndex = -1;
-        gp->ExInfoHead = null;
-        gp->IsSystem = false;
-        gp->ParentId = creator == null ? 0 : creator->Id;
-        gp->Fn = fn;
-        gp->Argument = argument;
-        gp->Object = 0;
-        nuint* sp = (nuint*)(gp->StackHi - 16) - 7;
-        sp[6] = GetGoStart();
-        gp->Rsp = (nuint)sp;
-        s_count++;
-        s_runQueue.Put(gp, true);
-        return gp;
-    }
-
-    internal static void Register(G* gp)
-    {
-        gp->AllLink = s_allGs;
-        s_allGs = gp;
-    }
-
-    [MethodImpl(MethodImplOptions.InternalCall)]
-    [RuntimeImport("GetGoStart")]
-    private static extern nuint GetGoStart();
-
-    [RuntimeExport("GoEntry")]
-    private static void GoEntry()
-    {
-        G* gp = GetG();
-        gp->Fn(gp->Argument);
-        Exit();
-    }
-
-    /// <summary>Ends the running goroutine.</summary>
-    [DoesNotReturn]
-    internal static void Exit()
-    {
-        G* gp = GetG();
-        gp->Status = GStatus.Dead;
-        s_count--;
-        Stacks.Give(gp);            // reused only after the switch below: one core
-        Schedule();
-        Throw.Fatal("a dead goroutine was scheduled"u8);
-    }
-
-    private static G s_g0;                      // the boot context; never scheduled again
-
-    /// <summary>Gives the boot context a G, so that switching away from it is like any other switch.</summary>
+    /// <summary>Boot context: the boot stack becomes g0 of the one core.</summary>
     internal static void Init()
     {
-        G* g0 = (G*)Unsafe.AsPointer(ref s_g0);
-        g0->Status = GStatus.Dead;
-        g0->TimerIndex = -1;
-        Machine.SetG(g0);
-        Machine.OnNmi = &OnNmi;
-        Machine.OnFatalTrap = &OnFatalTrap;
+        s_m.G0 = G0;
+        s_m.P = (P*)Unsafe.AsPointer(ref s_p);
+        s_p.M = (M*)Unsafe.AsPointer(ref s_m);
+        s_p.AlarmNs = long.MaxValue;
+        s_g0.Status = GStatus.Running;
+        s_g0.TlsBase = Cpu.GetFsBase();
+        Machine.SetG(s_m.G0);
+        Stacks.Init();
+        Machine.OnAlarm = &OnAlarm;
+        Machine.OnNmi = &Traceback.OnNmi;
+        Machine.OnFatalTrap = &Traceback.OnFatalTrap;
     }
 
-    private static void OnNmi(TrapFrame* f)
-    {
-        Machine.Print("\nunikernel: non-maskable interrupt, all goroutines:\n"u8);
-        Traceback.All(f);
-    }
-
-    private static void OnFatalTrap(TrapFrame* f) => Traceback.All(f);
-
-    /// <summary>Prints every goroutine as Go does; the running one first.</summary>
-    internal static void Dump() => Traceback.All(null);
-
-    /// <summary>The boot context becomes G 0 and hands over to the main goroutine; does not return.</summary>
+    /// <summary>Starts the main goroutine, which calls <paramref name="main"/>(null), and idles on this stack for ever.</summary>
+    [DoesNotReturn]
     internal static void StartMain(delegate*<void*, void> main)
     {
-        G* gp = NewProc(main, null, Stacks.MainBytes, true);
-        if (gp == null)
+        if (NewProc(&RunMain, main, (nuint)StackLayout.UsableBytes(StackLayout.MainClass), false) == null)
         {
             Throw.Fatal("out of memory for the main goroutine"u8);
         }
-        Schedule();
+        Idle();
     }
 
-    /// <summary>The main goroutine's function has returned: the machine ends whatever others do.</summary>
+    /// <summary>Prints every goroutine's trace on the console; the machine goes on.</summary>
+    internal static void Dump() => Traceback.PrintAll(false);
+
+    private static void RunMain(void* main)
+    {
+        try
+        {
+            ((delegate*<void*, void>)main)(null);
+        }
+        catch (GoexitException)
+        {
+            s_sched.MainExited = true;
+        }
+    }
+
+    /// <summary>The main goroutine has returned: the machine ends, whatever others do.</summary>
     [DoesNotReturn]
     internal static void ExitMain(int code)
     {
         Machine.Exit(code);
-        throw new InvalidOperationException();
+        Throw.Fatal("exit returned"u8);
     }
 
-    /// <summary>Main called Goexit: the others go on.</summary>
-    internal static void MainGoexit() => s_mainHasExited = true;
+    /// <summary>
+    /// Makes a goroutine that runs <paramref name="fn"/>(<paramref name="arg"/>), next in line. The stack holds at least
+    /// <paramref name="stackSizeBytes"/>, 0 = the default class. <paramref name="freshTls"/>: it is a thread of the class
+    /// library, with thread statics of its own. Null when memory is out or the size is beyond the largest class.
+    /// </summary>
+    internal static G* NewProc(delegate*<void*, void> fn, void* arg, nuint stackSizeBytes, bool freshTls)
+    {
+        int slotClass = Stacks.ClassFor(stackSizeBytes);
+        G* gp = slotClass < 0 ? null : Stacks.Take(slotClass, freshTls);
+        if (gp == null)
+        {
+            return null;
+        }
+        gp->Id = ++s_sched.LastId;
+        gp->ParentId = GetG()->Id;
+        gp->GoPc = 0;
+        gp->Fn = fn;
+        gp->Arg = arg;
+        gp->ExInfoHead = null;
+        gp->Errno = 0;
+        gp->WaitReason = WaitReason.None;
+        gp->IsThread = freshTls;
+        gp->IsTlsStale = freshTls;
+        if (!freshTls)
+        {
+            s_sched.Goroutines++;
+        }
+        nuint* frame = (nuint*)gp->StackHi - 2 - SavedWords;        // Switch.S, SW1
+        frame[0] = 0;                                               // r15
+        frame[1] = 0;                                               // r14
+        frame[2] = 0;                                               // r13
+        frame[3] = (nuint)arg;                                      // r12
+        frame[4] = 0;                                               // rbp
+        frame[5] = (nuint)fn;                                       // rbx
+        frame[6] = Switch.StartAddress() + 1;
+        frame[7] = 0;
+        frame[8] = 0;
+        gp->Rsp = (nuint)frame;
+        gp->Status = GStatus.Runnable;
+        s_p.Runq.Put(gp, true, ref s_sched.Runq);
+        return gp;
+    }
 
-    /// <summary>Waits until <see cref="GoReady"/> (SC2).</summary>
+    /// <summary>A G that has just been made goes on the list of all.</summary>
+    internal static void AddToAll(G* gp)
+    {
+        if (s_sched.AllLast == null)
+        {
+            s_sched.AllFirst = gp;
+        }
+        else
+        {
+            s_sched.AllLast->AllLink = gp;
+        }
+        s_sched.AllLast = gp;
+    }
+
+    /// <summary>
+    /// Parks the caller, who has put itself where <see cref="GoReady"/> will find it. With
+    /// <see cref="WaitReason.IoWait"/> it may return without cause: check again.
+    /// </summary>
     internal static void GoPark(WaitReason reason)
     {
         G* gp = GetG();
+        if (gp == G0)
+        {
+            Throw.Fatal("the idle stack cannot wait"u8);        // PR5
+        }
         gp->WaitReason = reason;
-        gp->WaitSinceNs = Machine.NanoTime();
+        gp->WaitSinceNs = s_p.NowNs;
         gp->Status = GStatus.Waiting;
-        Schedule();
+        Schedule(gp);
     }
 
-    /// <summary>As GoPark, but no longer than until <paramref name="whenNs"/>; false when the time ran out.</summary>
+    /// <summary>Parks until readied (true) or until <see cref="Machine.NanoTime"/> has reached <paramref name="whenNs"/> (false).</summary>
     internal static bool GoParkUntil(WaitReason reason, long whenNs)
     {
         G* gp = GetG();
-        gp->HasTimedOut = false;
-        s_timers.Add(gp, whenNs);
+        gp->IsTimedOut = false;
+        gp->Deadline.WhenNs = whenNs;
+        gp->Deadline.Fire = &TimeOut;
+        gp->Deadline.Arg = gp;
+        AddTimer(&gp->Deadline);
         GoPark(reason);
-        return !gp->HasTimedOut;
+        if (gp->Deadline.Index >= 0)
+        {
+            RemoveTimer(&gp->Deadline);
+        }
+        return !gp->IsTimedOut;
     }
 
-    /// <summary>Makes a waiting goroutine runnable; it runs next.</summary>
-    internal static void GoReady(G* gp)
+    private static void TimeOut(void* p)
+    {
+        G* gp = (G*)p;
+        gp->IsTimedOut = GoReady(gp);
+    }
+
+    /// <summary>Makes a parked goroutine the next to run. False, and nothing done, when it no longer waits: its time ran out first.</summary>
+    internal static bool GoReady(G* gp)
     {
         if (gp->Status != GStatus.Waiting)
         {
-            Throw.Fatal("bad g status in goready"u8);
-        }
-        if (gp->TimerIndex >= 0)
-        {
-            s_timers.Remove(gp);
+            return false;
         }
         gp->Status = GStatus.Runnable;
-        s_runQueue.Put(gp, true);
+        s_p.Runq.Put(gp, true, ref s_sched.Runq);
+        return true;
     }
 
-    /// <summary>Interrupt context: the goroutine becomes runnable when the scheduler next looks.</summary>
-    internal static void ReadyFromInterrupt(G* gp)
-    {
-        gp->SchedLink = s_interrupted;
-        s_interrupted = gp;
-    }
-
-    /// <summary>Lets the others run first: to the tail of the global queue, as in Go.</summary>
+    /// <summary>Lets the others run: the caller goes to the end of the global queue.</summary>
     internal static void Gosched()
     {
         G* gp = GetG();
+        if (gp == G0)
+        {
+            return;                             // boot: nobody else is there yet
+        }
         gp->Status = GStatus.Runnable;
-        s_runQueue.Global.PushBack(gp);
-        Schedule();
+        s_sched.Runq.Add(gp);
+        Schedule(gp);
     }
 
-    private static void Schedule()
+    // The end of a goroutine (Switch.S). The G is free at once: nobody takes it before this core has switched away.
+    [RuntimeExport("SchedGoexit0")]
+    private static void Goexit0()
     {
         G* gp = GetG();
-        Machine.RefillFaultReserve();
-        G* next = FindRunnable();
-        next->Status = GStatus.Running;
-        if (next == gp)
+        if (!gp->IsThread)
         {
-            return;
+            s_sched.Goroutines--;
         }
-        Machine.SetG(next);
-        Machine.SetTlsBase(next->TlsBase);
-        Machine.SwitchStack(&gp->Rsp, next->Rsp);
-    }
-
-    private static G* FindRunnable()
-    {
-        while (true)
-        {
-            DrainInterrupted();
-            if (s_timers.Count > 0)
-            {
-                RunTimers();
-            }
-            G* gp = s_runQueue.Get();
-            if (gp != null)
-            {
-                return gp;
-            }
-            Idle();
-        }
-    }
-
-    private static void RunTimers()
-    {
-        long now = Machine.NanoTime();
-        G* gp;
-        while ((gp = s_timers.PopDue(now)) != null)
-        {
-            gp->HasTimedOut = true;
-            gp->Status = GStatus.Runnable;
-            s_runQueue.Put(gp, false);
-        }
-    }
-
-    private static void DrainInterrupted()
-    {
-        if (s_interrupted == null)
-        {
-            return;
-        }
-        nuint flags = Machine.DisableInterrupts();
-        G* gp = s_interrupted;
-        s_interrupted = null;
-        Machine.RestoreInterrupts(flags);
-        while (gp != null)
-        {
-            G* next = gp->SchedLink;
-            if (gp->Status == GStatus.Waiting)
-            {
-                GoReady(gp);
-            }
-            gp = next;
-        }
-    }
-
-    private static void Idle()
-    {
-        if (s_timers.Count == 0 && ConsoleWaiters == 0 && s_interrupted == null)
-        {
-            Deadlock();
-        }
-        nuint flags = Machine.DisableInterrupts();      // no wake-up between the look and the halt
-        if (s_interrupted == null)
-        {
-            Machine.SetAlarm(s_timers.Count == 0 ? 0 : s_timers.NextWhen);
-            Machine.Halt();
-        }
-        Machine.RestoreInterrupts(flags);
-    }
-
-    [DoesNotReturn]
-    private static void Deadlock()
-    {
-        if (s_mainHasExited && s_count == 0)
-        {
-            Throw.Fatal("no goroutines (main called runtime.Goexit) - deadlock!"u8);
-        }
-        Throw.Fatal("all goroutines are asleep - deadlock!"u8);
-    }
-}
-
-/// <summary>The end of everything: a broken invariant, or a mistake that Go calls fatal.</summary>
-internal static unsafe class Throw
-{
-    private const int FatalExitCode = 2;
-
-    /// <summary>Prints Go's "fatal error: " and <paramref name="text"/>, every goroutine, and ends with code 2.</summary>
-    [DoesNotReturn]
-    internal static void Fatal(ReadOnlySpan<byte> text)
-    {
-        Machine.Print("fatal error: "u8);
-        Machine.Print(text);
-        Machine.Print("\n"u8);
-        Proc.Dump();
-        Machine.Exit(FatalExitCode);
-        while (true)
-        {
-        }
+        gp->Status = GStatus.Dead;
+        gp->Fn = null;
+        gp->Arg = null;
+        Stacks.Free(gp);
+        Schedule(gp);
     }
 }

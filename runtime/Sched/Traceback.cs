@@ -1,9 +1,15 @@
-// Goroutine traces in Go's form, from any context.
+// Goroutine traces in Go's form:
 //
-// TB1  Allocates nothing, takes no lock, never throws: usable in fatal paths and on interrupt stacks.
-// TB3  The runtime's own frames on top (how a goroutine came to wait, or to report) are left out, as Go does.
-// TB2  More than 100 frames print as the 50 innermost, a line that counts the rest, and the 50 outermost.
-// Context: any. Reference: Go src/runtime/traceback.go.
+//   goroutine 7 [chan receive, 2 minutes]:
+//   Namespace.Type.Method(...)
+//           File.cs:12
+//   created by Namespace.Type.Other in goroutine 1
+//           File.cs:34
+//
+// TB1  Only reads: stacks, G structures, unwind tables, symbols. Nothing allocates, parks or throws.
+// TB2  The runtime's own frames at the inner end (parking) and the outer end (start) are left out unless asked for.
+// TB3  Of more than 100 frames the 50 innermost and the 50 outermost are printed; FastWalk passes over the rest.
+// Context: anywhere, interrupt stacks included. Reference: Go's traceback.go.
 using System;
 using Unikernel.Kernel;
 using Unikernel.Runtime.Abi;
@@ -12,267 +18,283 @@ namespace Unikernel.Runtime.Sched;
 
 internal static unsafe class Traceback
 {
-    private const int Whole = 100;
-    private const int Half = 50;
+    private const int MaxFrames = 100;
+    private const int HalfFrames = MaxFrames / 2;
     private const int NameBytes = 512;
-    private const int MaxFrames = 10_000_000;       // a stack of the largest class cannot hold more
+    private const long NsPerMinute = 60_000_000_000;
 
-    private static byte* s_text;        // where the trace goes instead of the console; one core
-    private static int s_capacity;
-    private static int s_length;
-
-    /// <summary>Writes the trace into a buffer instead of printing it; returns its length, cut to the buffer's.</summary>
-    internal static int ToBuffer(byte* buffer, int capacity, bool all)
+    /// <summary>SIGQUIT's place is taken by the NMI: all goroutines, then exit code 2.</summary>
+    internal static void OnNmi(TrapFrame* f)
     {
-        s_text = buffer;
-        s_capacity = capacity;
-        s_length = 0;
+        Throw.Begin();
+        Machine.Print("\nNMI: quit\n"u8);
+        OnFatalTrap(f);
+        Throw.End();
+    }
+
+    /// <summary>What the runtime adds to the machine's report of a fatal trap.</summary>
+    internal static void OnFatalTrap(TrapFrame* f)
+    {
+        PrintTrapped(f, true);
+        TraceWriter w = default;
+        PrintOthers(&w, Proc.GetG());
+    }
+
+    /// <summary>The trace of the current goroutine, which <paramref name="f"/> interrupted.</summary>
+    internal static void PrintTrapped(TrapFrame* f, bool withRuntime)
+    {
+        UnwindContext c;
+        c.Rip = (nuint)f->Rip;
+        c.Rsp = (nuint)f->Rsp;
+        c.Rbp = (nuint)f->Rbp;
+        c.Rbx = (nuint)f->Rbx;
+        c.R12 = (nuint)f->R12;
+        c.R13 = (nuint)f->R13;
+        c.R14 = (nuint)f->R14;
+        c.R15 = (nuint)f->R15;
+        TraceWriter w = default;
+        PrintCurrent(&w, &c, true, withRuntime);
+    }
+
+    /// <summary>All goroutines on the console, the calling one first.</summary>
+    internal static void PrintAll(bool withRuntime)
+    {
+        UnwindContext c;
+        Unwinder.CaptureContext(&c);
+        TraceWriter w = default;
+        PrintCurrent(&w, &c, false, withRuntime);
+        PrintOthers(&w, Proc.GetG());
+    }
+
+    /// <summary>The calling goroutine, or all.</summary>
+    internal static void Print(TraceWriter* w, bool all)
+    {
+        UnwindContext c;
+        Unwinder.CaptureContext(&c);
+        PrintCurrent(w, &c, false, false);
         if (all)
         {
-            All(null);
-        }
-        else
-        {
-            Running(Proc.GetG(), null);
-        }
-        s_text = null;
-        return s_length;
-    }
-
-    private static void Out(ReadOnlySpan<byte> text)
-    {
-        fixed (byte* p = text)
-        {
-            Out(p, (nuint)text.Length);
+            PrintOthers(w, Proc.GetG());
         }
     }
 
-    private static void Out(byte* p, nuint n)
+    /// <summary>The current goroutine's trace from where <paramref name="c"/> says it is.</summary>
+    internal static void PrintCurrent(TraceWriter* w, UnwindContext* c, bool isFault, bool withRuntime)
     {
-        if (s_text == null)
+        G* gp = Proc.GetG();
+        if (gp == null || gp == Proc.G0)
         {
-            Machine.Print(p, n);
+            if (withRuntime)
+            {
+                w->Write("\nruntime stack:\n"u8);
+                PrintFrames(w, c, isFault, true);
+            }
             return;
         }
-        for (nuint i = 0; i < n && s_length < s_capacity; i++)
-        {
-            s_text[s_length++] = p[i];
-        }
+        PrintHeader(w, gp);
+        PrintFrames(w, c, isFault, withRuntime);
+        PrintCreator(w, gp);
     }
 
-    private static void OutDecimal(ulong value)
+    private static void PrintOthers(TraceWriter* w, G* current)
     {
-        byte* digits = stackalloc byte[20];
-        int at = 20;
-        do
+        for (G* gp = Proc.AllFirst; gp != null; gp = gp->AllLink)
         {
-            digits[--at] = (byte)('0' + (value % 10));
-            value /= 10;
-        }
-        while (value != 0);
-        Out(digits + at, (nuint)(20 - at));
-    }
-
-    private static void OutHex(ulong value)
-    {
-        byte* digits = stackalloc byte[16];
-        int at = 16;
-        do
-        {
-            int d = (int)(value & 15);
-            digits[--at] = (byte)(d < 10 ? '0' + d : 'a' + d - 10);
-            value >>= 4;
-        }
-        while (value != 0);
-        Out(digits + at, (nuint)(16 - at));
-    }
-
-    /// <summary>Prints all goroutines: the running one first (from <paramref name="f"/> when it was interrupted).</summary>
-    internal static void All(TrapFrame* f)
-    {
-        G* current = Proc.GetG();
-        if (current != null)
-        {
-            Running(current, f);
-        }
-        for (G* gp = Proc.AllGs; gp != null; gp = gp->AllLink)
-        {
-            if (gp != current && gp->Status is not (GStatus.Dead or GStatus.Idle))
+            if (gp == current || gp->Status is not (GStatus.Runnable or GStatus.Waiting))
             {
-                Parked(gp);
+                continue;
             }
+            UnwindContext c;
+            nuint* saved = (nuint*)gp->Rsp;         // kernel/Cpu/cpu.S, CP2
+            c.R15 = saved[0];
+            c.R14 = saved[1];
+            c.R13 = saved[2];
+            c.R12 = saved[3];
+            c.Rbp = saved[4];
+            c.Rbx = saved[5];
+            c.Rip = saved[6];
+            c.Rsp = (nuint)(saved + 7);
+            PrintHeader(w, gp);
+            PrintFrames(w, &c, false, false);
+            PrintCreator(w, gp);
         }
     }
 
-    /// <summary>Prints the running goroutine.</summary>
-    internal static void Running(G* gp, TrapFrame* f)
+    internal static void PrintHeader(TraceWriter* w, G* gp)
     {
-        UnwindContext c;
-        if (f != null)
+        w->Write(w->Length == 0 && !w->IsConsole ? "goroutine "u8 : "\ngoroutine "u8);
+        w->Write(gp->Id);
+        w->Write(" ["u8);
+        switch (gp->Status)
         {
-            c.Rip = (nuint)f->Rip;
-            c.Rsp = (nuint)f->Rsp;
-            c.Rbp = (nuint)f->Rbp;
-            c.Rbx = (nuint)f->Rbx;
-            c.R12 = (nuint)f->R12;
-            c.R13 = (nuint)f->R13;
-            c.R14 = (nuint)f->R14;
-            c.R15 = (nuint)f->R15;
-        }
-        else
-        {
-            Unwinder.CaptureContext(&c);
-        }
-        Header(gp, gp->Id == 0 ? "boot"u8 : gp->Status == GStatus.Waiting ? WaitReasons.Text(gp->WaitReason) : "running"u8);
-        Frames(&c, f != null);
-        CreatedBy(gp);
-    }
-
-    /// <summary>Prints the running goroutine from an exception's throw site.</summary>
-    internal static void Thrown(G* gp)
-    {
-        Header(gp, "running"u8);
-        UnwindContext c;
-        ExInfo* ex = (ExInfo*)gp->ExInfoHead;
-        if (ex == null)
-        {
-            Unwinder.CaptureContext(&c);
-            Frames(&c, false);
-        }
-        else
-        {
-            Unwinder.FromPalContext(&c, ex->Context);
-            Frames(&c, false);
-        }
-        CreatedBy(gp);
-    }
-
-    private static void Parked(G* gp)
-    {
-        nuint* sp = (nuint*)gp->Rsp;
-        UnwindContext c;
-        c.R15 = sp[0];
-        c.R14 = sp[1];
-        c.R13 = sp[2];
-        c.R12 = sp[3];
-        c.Rbp = sp[4];
-        c.Rbx = sp[5];
-        c.Rip = sp[6];
-        c.Rsp = (nuint)(sp + 7);
-        Header(gp, gp->Status == GStatus.Runnable ? "runnable"u8 : WaitReasons.Text(gp->WaitReason));
-        Frames(&c, false);
-        CreatedBy(gp);
-    }
-
-    private static void Header(G* gp, ReadOnlySpan<byte> state)
-    {
-        Out("\ngoroutine "u8);
-        OutDecimal((ulong)gp->Id);
-        Out(" ["u8);
-        Out(state);
-        if (gp->Status == GStatus.Waiting)
-        {
-            long minutes = (Machine.NanoTime() - gp->WaitSinceNs) / 60_000_000_000;
-            if (minutes >= 1)
-            {
-                Out(", "u8);
-                OutDecimal((ulong)minutes);
-                Out(" minutes"u8);
-            }
-        }
-        Out("]:\n"u8);
-    }
-
-    private static void Frames(UnwindContext* c, bool isFault)
-    {
-        if (!isFault)
-        {
-            SkipRuntime(c);
-        }
-        UnwindContext start = *c;
-        int count = 1;
-        for (bool fault = isFault; count < MaxFrames && Unwinder.Step(c, fault); fault = false)
-        {
-            count++;
-        }
-        *c = start;
-        for (int i = 0; i < count; i++)
-        {
-            if (count > Whole && i == Half)
-            {
-                Out("..."u8);
-                OutDecimal((ulong)(count - Whole));
-                Out(" frames elided...\n"u8);
-            }
-            if (count <= Whole || i < Half || i >= count - Half)
-            {
-                Frame(c->Rip, i > 0 || !isFault);
-            }
-            if (!Unwinder.Step(c, isFault && i == 0))
-            {
+            case GStatus.Runnable:
+                w->Write("runnable"u8);
                 break;
-            }
+            case GStatus.Waiting:
+                w->Write(WaitReasons.Text(gp->WaitReason));
+                long minutes = (Machine.NanoTime() - gp->WaitSinceNs) / NsPerMinute;
+                if (minutes >= 1)
+                {
+                    w->Write(", "u8);
+                    w->Write(minutes);
+                    w->Write(" minutes"u8);
+                }
+                break;
+            default:
+                w->Write("running"u8);
+                break;
         }
+        w->Write("]:\n"u8);
     }
 
-    // TB3; a stack that is all runtime keeps its frames.
-    private static void SkipRuntime(UnwindContext* c)
-    {
-        UnwindContext at = *c;
-        byte* buffer = stackalloc byte[NameBytes];
-        for (int i = 0; i < Whole; i++)
-        {
-            int n = SymTab.Format(at.Rip, true, buffer, NameBytes);
-            ReadOnlySpan<byte> name = new(buffer, n);
-            if (!name.StartsWith("Unikernel.Runtime."u8) && !name.StartsWith("Unikernel.HChan"u8)
-                && !name.StartsWith("Unikernel.Terminal"u8) && !name.StartsWith("SwitchStack"u8))
-            {
-                *c = at;
-                return;
-            }
-            if (!Unwinder.Step(&at))
-            {
-                return;
-            }
-        }
-    }
-
-    private static void Frame(nuint pc, bool isReturnAddress)
-    {
-        byte* buffer = stackalloc byte[NameBytes];
-        int n = SymTab.Format(pc, isReturnAddress, buffer, NameBytes);
-        if (n == 0)
-        {
-            Out("0x"u8);
-            OutHex(pc);
-            Out("\n"u8);
-            return;
-        }
-        Out(buffer, (nuint)n);
-        Out("(...)\n\t"u8);
-        n = SymTab.FormatLocation(pc, isReturnAddress, buffer, NameBytes);
-        if (n > 0)
-        {
-            Out(buffer, (nuint)n);
-            Out(" "u8);
-        }
-        Out("pc=0x"u8);
-        OutHex(pc);
-        Out("\n"u8);
-    }
-
-    private static void CreatedBy(G* gp)
+    internal static void PrintCreator(TraceWriter* w, G* gp)
     {
         if (gp->GoPc == 0)
         {
             return;
         }
-        byte* buffer = stackalloc byte[NameBytes];
-        int n = SymTab.Format(gp->GoPc, true, buffer, NameBytes);
-        Out("created by "u8);
-        Out(buffer, (nuint)n);
-        Out(" in goroutine "u8);
-        OutDecimal((ulong)gp->ParentId);
-        Out("\n"u8);
+        byte* name = stackalloc byte[NameBytes];
+        int n = SymTab.Format(gp->GoPc, true, name, NameBytes);
+        w->Write("created by "u8);
+        w->Write(name, (nuint)n);
+        w->Write(" in goroutine "u8);
+        w->Write(gp->ParentId);
+        w->Write("\n"u8);
+        PrintLocation(w, gp->GoPc, false);
+    }
+
+    /// <summary>One frame; <paramref name="isExact"/>: the address is the instruction itself, not a return address.</summary>
+    internal static void PrintFrame(TraceWriter* w, nuint pc, bool isExact)
+    {
+        byte* name = stackalloc byte[NameBytes];
+        int n = SymTab.Format(pc, !isExact, name, NameBytes);
+        w->Write(name, (nuint)n);
+        w->Write("(...)\n"u8);
+        PrintLocation(w, pc, isExact);
+    }
+
+    private static void PrintLocation(TraceWriter* w, nuint pc, bool isExact)
+    {
+        byte* location = stackalloc byte[NameBytes];
+        int n = SymTab.FormatLocation(pc, !isExact, location, NameBytes);
+        if (n > 0)
+        {
+            w->Write("\t"u8);
+            w->Write(location, (nuint)n);
+            w->Write("\n"u8);
+        }
+    }
+
+    internal static void PrintFrames(TraceWriter* w, UnwindContext* c, bool isFault, bool withRuntime)
+    {
+        bool isExact = isFault;
+        bool more = true;
+        if (!withRuntime)
+        {
+            while (more && IsRuntime(c->Rip, isExact))
+            {
+                more = Unwinder.Step(c, isExact);
+                isExact = false;
+            }
+        }
+        UnwindContext at = *c;
+        bool exactAt = isExact;
+        int count = 0;
+        while (more && count <= MaxFrames && (withRuntime || !IsStart(at.Rip, exactAt)))
+        {
+            more = Unwinder.Step(&at, exactAt);
+            exactAt = false;
+            count++;
+        }
+        if (count <= MaxFrames)
+        {
+            PrintRun(w, c, isExact, count);
+            return;
+        }
+        PrintRun(w, c, isExact, HalfFrames);        // leaves c at the first frame not printed
+        UnwindContext rest = *c;
+        long left = Skip(&rest, long.MaxValue, withRuntime);
+        long elided = left - HalfFrames;
+        if (elided > 0)
+        {
+            w->Write("..."u8);
+            w->Write(elided);
+            w->Write(" frames elided...\n"u8);
+            _ = Skip(c, elided, true);
+        }
+        PrintRun(w, c, false, HalfFrames < left ? HalfFrames : (int)left);
+    }
+
+    private static void PrintRun(TraceWriter* w, UnwindContext* c, bool isExact, int count)
+    {
+        for (int i = 0; i < count; i++)
+        {
+            PrintFrame(w, c->Rip, isExact);
+            if (!Unwinder.Step(c, isExact))
+            {
+                return;
+            }
+            isExact = false;
+        }
+    }
+
+    // TB3. Moves c outwards by at most limit frames; how many it was. Stops before the start routine unless withRuntime.
+    private static long Skip(UnwindContext* c, long limit, bool withRuntime)
+    {
+        FastWalk walk = default;
+        nuint notStart = 0;
+        nuint notStartBefore = 0;           // recursion is mostly of one method or two
+        long count = 0;
+        while (count < limit)
+        {
+            if (!withRuntime && c->Rip != notStart && c->Rip != notStartBefore)
+            {
+                if (IsStart(c->Rip, false))
+                {
+                    break;
+                }
+                notStartBefore = notStart;
+                notStart = c->Rip;
+            }
+            count++;
+            if (!walk.Step(c))
+            {
+                break;
+            }
+        }
+        return count;
+    }
+
+    private static bool IsRuntime(nuint pc, bool isExact)
+    {
+        byte* name = stackalloc byte[NameBytes];
+        int n = SymTab.Format(pc, !isExact, name, NameBytes);
+        return StartsWith(name, n, "Unikernel.Runtime."u8) || StartsWith(name, n, "Unikernel.Kernel."u8)
+            || StartsWith(name, n, "SwitchStack"u8) || StartsWith(name, n, "AbiCaptureContext"u8);
+    }
+
+    // The outer end of every goroutine: the start routine and the method of the scheduler it calls.
+    internal static bool IsStart(nuint pc, bool isExact)
+    {
+        byte* name = stackalloc byte[NameBytes];
+        int n = SymTab.Format(pc, !isExact, name, NameBytes);
+        return StartsWith(name, n, "SchedStart"u8) || StartsWith(name, n, "Unikernel.Runtime.Sched."u8)
+            || StartsWith(name, n, "Unikernel.Runtime.Pal.Threads."u8) || StartsWith(name, n, "Unikernel.Iso."u8) || StartsWith(name, n, "Module.StartupCodeMain"u8);
+    }
+
+    private static bool StartsWith(byte* name, int length, ReadOnlySpan<byte> prefix)
+    {
+        if (length < prefix.Length)
+        {
+            return false;
+        }
+        for (int i = 0; i < prefix.Length; i++)
+        {
+            if (name[i] != prefix[i])
+            {
+                return false;
+            }
+        }
+        return true;
     }
 }

@@ -1,16 +1,15 @@
-// Goroutine stacks: reserved virtual slots, committed page by page on fault, never moved.
+// Goroutine stacks: reserved slots whose pages appear on first touch.
 //
-// SK1  The region is cut into four parts, one a class: 256 KiB, 4 MiB, 64 MiB, 1 GiB. A slot's lowest page is never
-//      mapped: touching it is an overflow.
-// SK2  A stack fault takes no lock and allocates nothing: its page comes from the kernel's fault reserve, which
-//      may be struck while the page allocator itself runs on this stack.
-// SK3  A dead G is kept with its slot, its TLS block and the top 64 KiB of committed pages, on its class's list.
-// SK4  A new goroutine has the smallest class unless it asks for more: eight such slots share a page-table page, so
-//      the tables cost 512 bytes a goroutine.
-// Context: Take and Give in goroutine context; HandleFault in interrupt context.
-// Reference: Go src/runtime/stack.go for the limits and texts; design section 5.
-using System.Runtime.CompilerServices;
-using System.Runtime.InteropServices;
+// SK1  Stacks never move: .NET code holds pointers into them. A slot belongs to one G for ever (G2).
+// SK2  A page is committed by the fault of its first touch, with frames from Machine.AllocFaultPage, which can be had
+//      even when the fault strikes inside the frame allocator. No lock is taken.
+// SK3  A stack may use as much as its slot holds, but no more than a quarter of the machine's memory: so a runaway
+//      recursion ends in Go's report, not in lack of memory.
+// SK4  A goroutine's end gives the pages back below the first 64 KiB, so one deep recursion does not keep them.
+// SK5  Which class: a size asked for picks the smallest that holds it. Without one, the first 1024 goroutines that live
+//      at once get 64 MiB slots (each costs a page of page table besides its stack page); more get 256 KiB slots, eight
+//      of which share that page, 512 bytes each. The main goroutine has a 1 GiB slot.
+// Context: HandleFault runs on the page fault's IST stack, the rest on goroutines. Allocates: off-heap.
 using Unikernel.Kernel;
 using Unikernel.Runtime.Abi;
 
@@ -18,164 +17,167 @@ namespace Unikernel.Runtime.Sched;
 
 internal static unsafe class Stacks
 {
-    internal const long MaxBytes = (1L << 30) - 4096;
-    internal const nuint MainBytes = (nuint)MaxBytes;
+    private const int MaxLargeSlots = 1024;
+    private const ulong KeepBytes = 64 * 1024;
+    private const int TlsControlBytes = 64;     // above the FS base: own address, and what a C library may look at
 
-    private const int Classes = 4;
-    private const nuint PageBytes = 4096;
-    private const ulong PartBytes = Machine.StackRegionSize / Classes;
-    private const nuint KeptBytes = 64 * 1024;
-    private const int FatalExitCode = 2;
-    private const int TcbBytes = 64;            // FS base and what glibc-style code may look for behind it
-
-    [InlineArray(Classes)]
-    private struct PerClass
+    private struct SlotClasses
     {
-        private Slots _first;
+        internal fixed ulong Used[StackLayout.ClassCount];
+        internal fixed ulong LimitBytes[StackLayout.ClassCount];
+        internal fixed ulong Free[StackLayout.ClassCount];      // G*, through SchedLink
     }
 
-    private struct Slots
-    {
-        internal GList Free;
-        internal ulong Used;                    // slots ever taken
-    }
+    private static SlotClasses s_classes;       // guarded by the one core
+    private static nuint s_tlsBytes;
+    private static byte* s_tlsTemplate;
+    private static nuint s_tlsTemplateBytes;
 
-    private static PerClass s_classes;
-
-    internal static nuint SlotBytes(int stackClass) => stackClass switch
+    internal static void Init()
     {
-        0 => 256u << 10,
-        1 => 4u << 20,
-        2 => 64u << 20,
-        _ => 1u << 30,
-    };
-
-    /// <summary>The smallest class that gives <paramref name="bytes"/> of usable stack; the largest for more than that.</summary>
-    internal static int ClassFor(nuint bytes)
-    {
-        int c = 0;
-        while (c < Classes - 1 && SlotBytes(c) - PageBytes < bytes)
+        ulong most = (Machine.TotalMemory / 4) & ~(StackLayout.PageBytes - 1);
+        for (int c = 0; c < StackLayout.ClassCount; c++)
         {
-            c++;
+            ulong usable = StackLayout.UsableBytes(c);
+            s_classes.LimitBytes[c] = usable < most ? usable : most;
         }
-        return c;
+        Startup.TlsTemplate(out s_tlsTemplate, out s_tlsTemplateBytes, out s_tlsBytes);
     }
 
-    /// <summary>A G with a stack, recycled or new; null when memory is out.</summary>
-    internal static G* Take(nuint bytes, bool freshTls)
+    /// <summary>The class of a goroutine that asked for <paramref name="sizeBytes"/>, 0 = did not ask; -1: there is none so large (SK5).</summary>
+    internal static int ClassFor(ulong sizeBytes)
     {
-        int c = ClassFor(bytes);
-        ref Slots slots = ref s_classes[c];
-        G* gp = slots.Free.Pop();
+        if (sizeBytes != 0)
+        {
+            return StackLayout.ClassFor(sizeBytes);
+        }
+        bool isLarge = s_classes.Free[StackLayout.LargeClass] != 0 || s_classes.Used[StackLayout.LargeClass] < MaxLargeSlots;
+        return isLarge ? StackLayout.LargeClass : StackLayout.SmallClass;
+    }
+
+    /// <summary>A dead G of the class, with its stack, or a new one; null when memory is out.</summary>
+    internal static G* Take(int slotClass, bool freshTls)
+    {
+        G* gp = (G*)s_classes.Free[slotClass];
         if (gp == null)
         {
-            nuint size = SlotBytes(c);
-            if ((slots.Used + 1) * size > PartBytes)
-            {
-                return null;
-            }
-            gp = (G*)OffHeap.Alloc((nuint)sizeof(G));
-            if (gp == null)
-            {
-                return null;
-            }
-            byte* slot = (byte*)(Machine.StackRegionBase + ((ulong)c * PartBytes) + (slots.Used * size));
-            slots.Used++;
-            gp->StackClass = c;
-            gp->StackLo = slot + PageBytes;
-            gp->StackHi = slot + size;
-            gp->StackUsed = gp->StackHi;
-            freshTls = true;
-            Proc.Register(gp);
+            return Make(slotClass);
         }
-        if (freshTls && !InitTls(gp))
+        s_classes.Free[slotClass] = (ulong)gp->SchedLink;
+        gp->SchedLink = null;
+        if (freshTls || gp->IsTlsStale)
         {
-            slots.Free.Push(gp);
-            return null;
+            FillTls(gp->TlsBase);
+            gp->ThreadStatics = 0;
         }
         return gp;
     }
 
-    /// <summary>Keeps a dead G for the next one, and gives back the pages of a deep stack. Runs on that stack's top.</summary>
-    internal static void Give(G* gp)
+    /// <summary>Takes a dead G back; it may still be the one running, until the next switch.</summary>
+    internal static void Free(G* gp)
     {
-        byte* keep = gp->StackHi - KeptBytes;
-        for (byte* page = gp->StackUsed; page != null && page < keep; page += PageBytes)
+        ulong keep = (ulong)gp->StackHi - KeepBytes;
+        if ((ulong)gp->StackLow < keep)
         {
-            void* frame = Machine.UnmapPage(page);
-            if (frame != null)
+            for (ulong at = (ulong)gp->StackLow; at < keep; at += StackLayout.PageBytes)
             {
-                Machine.FreePage(frame);
+                void* frame = Machine.UnmapPage((void*)at);
+                if (frame != null)
+                {
+                    Machine.FreePage(frame);
+                }
             }
+            gp->StackLow = (byte*)keep;
         }
-        if (gp->StackUsed < keep)
-        {
-            gp->StackUsed = keep;
-        }
-        s_classes[gp->StackClass].Free.Push(gp);
+        gp->SchedLink = (G*)s_classes.Free[gp->StackClass];
+        s_classes.Free[gp->StackClass] = (ulong)gp;
     }
 
-    private static bool InitTls(G* gp)
+    private static G* Make(int slotClass)
     {
-        Startup.TlsTemplate(out byte* template, out nuint templateBytes, out nuint blockBytes);
-        if (gp->TlsBase == null)
+        if (s_classes.Used[slotClass] >= StackLayout.SlotCount(slotClass))
         {
-            byte* block = (byte*)OffHeap.Alloc(blockBytes + TcbBytes);
-            if (block == null)
-            {
-                return false;
-            }
-            gp->TlsBase = block + blockBytes;
+            return null;
         }
-        byte* start = (byte*)gp->TlsBase - blockBytes;
-        gp->ThreadStatics = 0;
-        NativeMemory.Clear(start, blockBytes);
-        NativeMemory.Copy(template, start, templateBytes);
-        *(void**)gp->TlsBase = gp->TlsBase;
-        return true;
+        G* gp = (G*)OffHeap.Alloc((nuint)sizeof(G));
+        byte* tls = (byte*)OffHeap.Alloc(s_tlsBytes + TlsControlBytes);
+        byte* hi = (byte*)StackLayout.SlotHi(slotClass, s_classes.Used[slotClass]);
+        byte* top = hi - StackLayout.PageBytes;
+        void* frame = gp == null || tls == null ? null : Machine.AllocPage();
+        if (frame == null || !Machine.MapPage(top, frame))
+        {
+            return null;
+        }
+        s_classes.Used[slotClass]++;
+        gp->StackHi = hi;
+        gp->StackLo = hi - s_classes.LimitBytes[slotClass];
+        gp->StackLow = top;
+        gp->StackClass = (byte)slotClass;
+        gp->TlsBase = tls + s_tlsBytes;
+        FillTls(gp->TlsBase);
+        Proc.AddToAll(gp);
+        return gp;
     }
 
-    /// <summary>A page fault above the null pages: commits a stack page, or reports an overflow. False: not a stack.</summary>
+    // Variant II: the block ends at the base, which holds its own address.
+    private static void FillTls(void* tlsBase)
+    {
+        byte* block = (byte*)tlsBase - s_tlsBytes;
+        for (nuint i = 0; i < s_tlsBytes; i++)
+        {
+            block[i] = i < s_tlsTemplateBytes ? s_tlsTemplate[i] : (byte)0;
+        }
+        *(void**)tlsBase = tlsBase;
+    }
+
+    /// <summary>
+    /// A page fault that is not the program's null dereference: true when it was a stack's first touch of a page, which
+    /// is now there. Stack overflow does not return; false when the address is no stack's.
+    /// </summary>
     internal static bool HandleFault(TrapFrame* f)
     {
-        ulong offset = Machine.FaultAddress - Machine.StackRegionBase;
-        if (offset >= Machine.StackRegionSize || (f->Error & TrapFrame.ErrorPresent) != 0)
+        ulong address = Machine.FaultAddress;
+        if ((f->Error & TrapFrame.ErrorPresent) != 0
+            || !StackLayout.TryLocate(address, out int c, out ulong index) || index >= s_classes.Used[c])
         {
             return false;
         }
-        int c = (int)(offset / PartBytes);
-        ulong inPart = offset % PartBytes;
-        nuint size = SlotBytes(c);
-        if (inPart / size >= s_classes[c].Used)
+        ulong page = address & ~(StackLayout.PageBytes - 1);
+        ulong hi = StackLayout.SlotHi(c, index);
+        if (hi - page > s_classes.LimitBytes[c])
         {
-            return false;
+            return Overflow(f, hi);
         }
-        if (inPart % size < PageBytes)
-        {
-            Overflow(f, size - PageBytes);
-        }
-        byte* page = (byte*)(Machine.FaultAddress & ~(ulong)(PageBytes - 1));
         void* frame = Machine.AllocFaultPage();
-        if (frame == null || !Machine.MapFaultPage(page, frame))
+        if (frame == null || !Machine.MapFaultPage((void*)page, frame))
         {
-            Machine.Print("fatal error: out of memory (stack)\n"u8);
-            Traceback.All(f);
-            Machine.Exit(FatalExitCode);
+            Throw.FatalTrap("out of memory for a goroutine's stack"u8, f);
         }
         G* gp = Proc.GetG();
-        if (page >= gp->StackLo && page < gp->StackUsed)
+        if (page < (ulong)gp->StackLow && page >= (ulong)gp->StackLo)
         {
-            gp->StackUsed = page;
+            gp->StackLow = (byte*)page;
         }
         return true;
     }
 
-    private static void Overflow(TrapFrame* f, nuint limit)
+    private static bool Overflow(TrapFrame* f, ulong hi)
     {
+        G* gp = Proc.GetG();
+        if ((ulong)gp->StackHi != hi)
+        {
+            return false;                       // a wild pointer below another's stack
+        }
         Machine.Print("runtime: goroutine stack exceeds "u8);
-        Machine.PrintDecimal(limit);
-        Machine.Print("-byte limit\nfatal error: stack overflow\n"u8);
-        Traceback.All(f);
-        Machine.Exit(FatalExitCode);
+        Machine.PrintDecimal((ulong)(gp->StackHi - gp->StackLo));
+        Machine.Print("-byte limit\nruntime: sp=0x"u8);
+        Machine.PrintHex(f->Rsp, 1);
+        Machine.Print(" stack=[0x"u8);
+        Machine.PrintHex((ulong)gp->StackLo, 1);
+        Machine.Print(", 0x"u8);
+        Machine.PrintHex((ulong)gp->StackHi, 1);
+        Machine.Print("]\n"u8);
+        Throw.FatalTrap("stack overflow"u8, f);
+        return true;
     }
 }

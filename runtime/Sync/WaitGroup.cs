@@ -1,51 +1,64 @@
-// WaitGroup: waits for a counter to come down to zero.
-// Context: goroutine. Allocates: itself, and a list entry per waiter. Reference: Go src/sync/waitgroup.go.
 using System;
-using System.Collections.Generic;
 using Unikernel.Runtime.Sched;
 
 namespace Unikernel;
 
-/// <summary>Go's <c>sync.WaitGroup</c>: a counter of goroutines at work, and a wait until it is zero.</summary>
+/// <summary>Waits for a number of goroutines. Go: <c>sync.WaitGroup</c>.</summary>
+/// <remarks>
+/// One core: a method is not interrupted before it parks, so the counter needs no lock. Allocates nothing after its
+/// construction, <see cref="Go(Action)"/> excepted. Go's panic "Add called concurrently with Wait" needs a second core.
+/// </remarks>
 public sealed unsafe class WaitGroup
 {
-    private readonly Queue<nint> _waiters = new();
-    private int _count;
+    private int _counter;
+    private GList _waiting;
 
-    /// <summary>Adds <paramref name="delta"/>, which may be negative; at zero all waiters go on.</summary>
+    /// <summary>Adds to the counter; when it becomes zero, all waiting goroutines go on. Go: <c>wg.Add(delta)</c>.</summary>
+    /// <param name="delta">How much; may be negative.</param>
     /// <exception cref="GoPanicException">"sync: negative WaitGroup counter".</exception>
     public void Add(int delta)
     {
-        _count += delta;
-        if (_count < 0)
+        _counter += delta;
+        if (_counter < 0)
         {
             throw new GoPanicException("sync: negative WaitGroup counter");
         }
-        if (_count == 0)
+        if (_counter > 0)
         {
-            while (_waiters.TryDequeue(out nint gp))
-            {
-                Proc.GoReady((G*)gp);
-            }
+            return;
+        }
+        while (!_waiting.IsEmpty)
+        {
+            _ = Proc.GoReady(_waiting.Take());
         }
     }
 
-    /// <summary>One less: <c>Add(-1)</c>.</summary>
+    /// <summary>Takes one from the counter. Go: <c>wg.Done()</c>.</summary>
+    /// <exception cref="GoPanicException">"sync: negative WaitGroup counter".</exception>
     public void Done() => Add(-1);
 
-    /// <summary>Blocks until the counter is zero.</summary>
+    /// <summary>Waits until the counter is zero. Go: <c>wg.Wait()</c>.</summary>
+    /// <exception cref="GoPanicException">"sync: WaitGroup is reused before previous Wait has returned".</exception>
     public void Wait()
     {
-        if (_count > 0)
+        if (_counter == 0)
         {
-            _waiters.Enqueue((nint)Proc.GetG());
-            Proc.GoPark(WaitReason.SyncWaitGroupWait);
+            return;
+        }
+        _waiting.Add(Proc.GetG());
+        Proc.GoPark(WaitReason.SyncWaitGroupWait);
+        if (_counter != 0)
+        {
+            throw new GoPanicException("sync: WaitGroup is reused before previous Wait has returned");
         }
     }
 
-    /// <summary>Runs <paramref name="action"/> as a goroutine that this group waits for.</summary>
+    /// <summary>Runs <paramref name="action"/> in a new goroutine that this group waits for. Go: <c>wg.Go(action)</c>.</summary>
+    /// <param name="action">What to run; it must not let an exception out.</param>
+    /// <exception cref="InsufficientMemoryException">There is no memory for another goroutine.</exception>
     public void Go(Action action)
     {
+        ArgumentNullException.ThrowIfNull(action);
         Add(1);
         Unikernel.Go.Run(() =>
         {

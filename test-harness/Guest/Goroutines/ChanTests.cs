@@ -272,7 +272,7 @@ public class ChanTests
                 sent++;
             }
         });
-        Go.Gosched();
+        Others.Settle();
         Assert.Equal(2, sent);
         Assert.Equal(2, c.Len);
         Assert.Equal(0, c.Receive());
@@ -281,7 +281,7 @@ public class ChanTests
         {
             Assert.Equal(i, c.Receive());
         }
-        Go.Gosched();
+        Others.Settle();
         Assert.Equal(5, sent);
     }
 

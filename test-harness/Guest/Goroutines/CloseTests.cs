@@ -65,7 +65,7 @@ public class CloseTests
             int number = i;
             Go.Run(() => done.Send(c.Receive(out int v) ? -1 : number + v));
         }
-        Go.Gosched();
+        Others.Settle();
         Assert.Equal(0, done.Len);
         c.Close();
         var seen = new SortedSet<int>();
@@ -91,7 +91,7 @@ public class CloseTests
         {
             Go.Run(() => texts.Send(PanicOf(() => c.Send(100))));
         }
-        Go.Gosched();
+        Others.Settle();
         Assert.Equal(0, texts.Len);
         c.Close();
         for (int i = 0; i < 3; i++)
@@ -115,14 +115,14 @@ public class CloseTests
         Assert.False(c.TrySend(1));
 
         Go.Run(() => c.Send(123));
-        Go.Gosched();
+        Others.Settle();
         Assert.True(c.TryReceive(out v, out ok));
         Assert.True(ok);
         Assert.Equal(123, v);
 
         var got = new Chan<int>(1);
         Go.Run(() => got.Send(c.Receive()));
-        Go.Gosched();
+        Others.Settle();
         Assert.True(c.TrySend(234));
         Assert.False(c.TrySend(345));
         Assert.Equal(234, got.Receive());
@@ -149,9 +149,15 @@ public class CloseTests
             var c = new Chan<int>(1);
             c.Send(1);
             Go.Run(c.Close);
+            Go.Gosched();
             Assert.True(c.TryReceive(out int v, out bool ok));
             Assert.True(ok);
             Assert.Equal(1, v);
+            while (!c.TryReceive(out _, out ok))
+            {
+                Go.Gosched();
+            }
+            Assert.False(ok);
         }
     }
 
@@ -187,10 +193,7 @@ public class CloseTests
         Go.Run(action);
         long id = 0;
         Go.ForEach(g => id = known.Contains(g.Id) ? id : g.Id);
-        while (StateOf(id) == "runnable")
-        {
-            Go.Gosched();       // every 61st turn goes to the global queue first
-        }
+        Others.Settle();
         return id;
     }
 

@@ -54,7 +54,7 @@ public class SchedulerTests
         }
         stop = true;
         Assert.InRange(turns, 90, 110);
-        Go.Gosched();
+        Others.Settle();
     }
 
     [Fact]
@@ -213,7 +213,7 @@ public class SchedulerTests
                 results.Send(s_own);
             });
         }
-        Go.Gosched();
+        Others.Settle();
         Assert.Equal(1, s_own);
         go.Send(true);
         go.Send(true);
@@ -291,7 +291,7 @@ public class SchedulerTests
     [Fact]
     public void Stack_shows_this_goroutine_in_the_form_of_Go()
     {
-        string trace = Go.Stack(false);
+        string trace = Go.Stack();
         Assert.Matches(@"^goroutine \d+ \[running\]:\n", trace);
         Assert.Contains("Stack_shows_this_goroutine", trace);
         Assert.Contains("SchedulerTests.cs:", trace);
@@ -303,7 +303,7 @@ public class SchedulerTests
     {
         var c = new Chan<int>();
         Go.Run(() => WaitHere(c));
-        Go.Gosched();
+        Others.Settle();
         string trace = Go.Stack(all: true);
         Assert.Contains(" [chan receive]:\n", trace);
         Assert.Contains("WaitHere", trace);

@@ -1,0 +1,67 @@
+using CsCheck;
+using Unikernel.Kernel;
+using Unikernel.Runtime.Sched;
+using Xunit;
+
+namespace Unikernel.Tests.Runtime;
+
+public class StackLayoutTests
+{
+    [Fact]
+    public void Slot_sizes()
+    {
+        Assert.Equal(256UL << 10, StackLayout.SlotBytes(0));
+        Assert.Equal(4UL << 20, StackLayout.SlotBytes(1));
+        Assert.Equal(64UL << 20, StackLayout.SlotBytes(2));
+        Assert.Equal(1UL << 30, StackLayout.SlotBytes(3));
+    }
+
+    [Theory]
+    [InlineData(1UL, 0)]
+    [InlineData((256UL << 10) - 4096, 0)]
+    [InlineData((256UL << 10) - 4095, 1)]
+    [InlineData((4UL << 20) - 4096, 1)]
+    [InlineData(4UL << 20, 2)]
+    [InlineData((1UL << 30) - 4096, 3)]
+    [InlineData((1UL << 30) - 4095, -1)]
+    [InlineData(ulong.MaxValue, -1)]
+    public void Smallest_class_that_suffices(ulong bytes, int expected) => Assert.Equal(expected, StackLayout.ClassFor(bytes));
+
+    [Fact]
+    public void Every_address_of_a_slot_is_found_in_it()
+    {
+        Gen.Select(Gen.Int[0, StackLayout.ClassCount - 1], Gen.ULong, Gen.ULong).Sample((slotClass, number, offset) =>
+        {
+            ulong index = number % StackLayout.SlotCount(slotClass);
+            ulong hi = StackLayout.SlotHi(slotClass, index);
+            ulong address = hi - 1 - (offset % StackLayout.SlotBytes(slotClass));
+            return StackLayout.TryLocate(address, out int c, out ulong i) && c == slotClass && i == index;
+        });
+    }
+
+    [Fact]
+    public void Addresses_outside_belong_to_no_slot()
+    {
+        const ulong End = Machine.StackRegionBase + Machine.StackRegionSize;
+        Assert.False(StackLayout.TryLocate(Machine.StackRegionBase - 1, out _, out _));
+        Assert.False(StackLayout.TryLocate(End, out _, out _));
+        Assert.False(StackLayout.TryLocate(End - 1, out _, out _));
+        Assert.False(StackLayout.TryLocate(StackLayout.ArraysBase, out _, out _));
+        Assert.True(StackLayout.TryLocate(StackLayout.ArraysBase - 1, out int c, out _));
+        Assert.Equal(StackLayout.MainClass, c);
+        Assert.False(StackLayout.TryLocate(0, out _, out _));
+        Assert.False(StackLayout.TryLocate(ulong.MaxValue, out _, out _));
+    }
+
+    [Fact]
+    public void Slots_fill_their_quarters_without_overlap()
+    {
+        for (int c = 0; c < StackLayout.ClassCount; c++)
+        {
+            ulong start = Machine.StackRegionBase + ((ulong)c * (Machine.StackRegionSize / StackLayout.ClassCount));
+            Assert.Equal(start + StackLayout.SlotBytes(c), StackLayout.SlotHi(c, 0));
+            ulong end = StackLayout.SlotHi(c, StackLayout.SlotCount(c) - 1);
+            Assert.Equal(c == StackLayout.MainClass ? StackLayout.ArraysBase : start + (Machine.StackRegionSize / StackLayout.ClassCount), end);
+        }
+    }
+}

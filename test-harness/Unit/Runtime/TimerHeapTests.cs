@@ -1,0 +1,109 @@
+using System;
+using System.Collections.Generic;
+using System.Linq;
+using System.Runtime.InteropServices;
+using CsCheck;
+using Unikernel.Runtime.Sched;
+using Xunit;
+
+namespace Unikernel.Tests.Runtime;
+
+public unsafe class TimerHeapTests
+{
+    private const int Capacity = 512;
+
+    private sealed class Memory : IDisposable
+    {
+        public readonly TimerEvent* Events = (TimerEvent*)NativeMemory.AllocZeroed(Capacity, (nuint)sizeof(TimerEvent));
+        public readonly TimerHeap.Entry* Entries = (TimerHeap.Entry*)NativeMemory.AllocZeroed(Capacity, (nuint)sizeof(TimerHeap.Entry));
+
+        public void Dispose()
+        {
+            NativeMemory.Free(Events);
+            NativeMemory.Free(Entries);
+        }
+    }
+
+    [Fact]
+    public void Zeroed_event_is_in_no_heap()
+    {
+        TimerEvent e = default;
+        Assert.Equal(-1, e.Index);
+    }
+
+    // A number: below 1000, add an event due then; else take the first, or remove one of those there are.
+    [Fact]
+    public void Model()
+    {
+        Gen.Int[0, 1999].Array[0, Capacity].Sample(operations =>
+        {
+            using var memory = new Memory();
+            TimerHeap heap = default;
+            heap.SetMemory(memory.Entries, Capacity);
+            var model = new List<int>();        // which events are in
+            for (int i = 0; i < operations.Length; i++)
+            {
+                int operation = operations[i];
+                TimerEvent* e = &memory.Events[i];
+                if (operation < 1000)
+                {
+                    e->WhenNs = operation;
+                    heap.Add(e);
+                    model.Add(i);
+                }
+                else if (model.Count > 0)
+                {
+                    if (operation % 2 == 0)
+                    {
+                        e = heap.First;
+                        if (e->WhenNs != heap.FirstWhenNs || e->WhenNs != model.Min(m => operations[m]))
+                        {
+                            return false;
+                        }
+                    }
+                    else
+                    {
+                        e = &memory.Events[model[operation % model.Count]];
+                    }
+                    heap.Remove(e);
+                    model.Remove((int)(e - memory.Events));
+                    if (e->Index != -1)
+                    {
+                        return false;
+                    }
+                }
+                if (heap.Count != model.Count || !heap.CheckInvariants() || model.Any(m => memory.Events[m].Index < 0))
+                {
+                    return false;
+                }
+            }
+            return true;
+        });
+    }
+
+    [Fact]
+    public void Events_come_out_in_order()
+    {
+        Gen.Long.Array[1, Capacity].Sample(times =>
+        {
+            using var memory = new Memory();
+            TimerHeap heap = default;
+            heap.SetMemory(memory.Entries, Capacity);
+            for (int i = 0; i < times.Length; i++)
+            {
+                memory.Events[i].WhenNs = times[i];
+                heap.Add(&memory.Events[i]);
+            }
+            Array.Sort(times);
+            foreach (long expected in times)
+            {
+                if (heap.FirstWhenNs != expected)
+                {
+                    return false;
+                }
+                heap.Remove(heap.First);
+            }
+            return heap.Count == 0;
+        });
+    }
+}
