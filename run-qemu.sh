@@ -256,9 +256,13 @@ elif [ "$serial" = stdio ]; then
     mkfifo "$tmp/input"
     {
         while [ ! -s "$ready" ]; do sleep 0.01; done
-        cat <&3 || true
+        # Ended with the script, it takes its cat along, which might wait for input for ever.
+        cat <&3 &
+        reader=$!
+        trap 'kill $reader 2>/dev/null; exit' TERM
+        wait "$reader" || true
         printf '\004\004\004'       # a last line without newline takes one, a program the shell runs one, the shell one
-    } >"$tmp/input" 4>&- &
+    } >"$tmp/input" 2>/dev/null 4>&- &
     feeder=$!
     "${cmd[@]}" <"$tmp/input" >&4 &
 else

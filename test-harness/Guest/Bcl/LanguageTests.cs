@@ -78,7 +78,7 @@ public class LanguageTests
 
     private sealed class Lengths : IVisitor
     {
-        public string Visit<T>(T value) => $"{value}".Length.ToString();
+        public string Visit<T>(T value) => $"{value}".Length.ToString(System.Globalization.CultureInfo.InvariantCulture);
     }
 
     [Fact]

@@ -12,6 +12,7 @@ public class SchedulerTests
     [Fact]
     public void Created_last_runs_first_then_in_order()
     {
+        Go.Gosched();               // the queue has had its turn: what follows starts a new run of runnext
         var order = new List<int>();
         var wg = new WaitGroup();
         for (int i = 0; i < 4; i++)

@@ -1,0 +1,57 @@
+#!/usr/bin/env bash
+# Builds everything and runs all tests: ./test.sh [--fast] [--filter TEXT]
+#   --fast         host tests only (no virtual machine)
+#   --filter TEXT  only tests whose full name contains TEXT
+# The last line is "N passed, N failed"; the exit code is non-zero if any failed or something broke before.
+set -uo pipefail
+cd "$(dirname "$0")"
+fast=0
+filter=''
+while [ $# -gt 0 ]; do
+    case $1 in
+        --fast) fast=1; shift ;;
+        --filter) [ $# -ge 2 ] || { echo "test.sh: --filter needs a text" >&2; exit 64; }; filter=$2; shift 2 ;;
+        -h | --help) sed -n '2,5p' "$0"; exit 0 ;;
+        *) echo "test.sh: unknown option $1" >&2; exit 64 ;;
+    esac
+done
+
+export DOTNET_CLI_TELEMETRY_OPTOUT=1 DOTNET_NOLOGO=1
+passed=0
+failed=0
+finish() { printf '%s passed, %s failed\n' "$passed" "$failed"; [ "$failed" = 0 ]; exit $?; }
+broken() { echo "test.sh: $*" >&2; failed=$((failed + 1)); finish; }
+heading() { printf '\n== %s (%(%H:%M:%S)T)\n' "$1" -1; }
+
+heading "Set-up"
+iso/setup.sh || broken "set-up failed"
+
+heading "Build"
+dotnet restore Unikernel.sln --locked-mode -v q || broken "restore failed"
+# One node: images share the projects they are made of, and two builds of one project at once collide.
+dotnet build Unikernel.sln -c Release --no-restore -v q -m:1 || broken "the build failed"
+
+heading "Format"
+dotnet format Unikernel.sln --no-restore --verify-no-changes --severity warn || broken "dotnet format would change files"
+
+results=$(mktemp -d)
+trap 'rm -rf "$results"' EXIT
+run() {
+    heading "$1"
+    local args=()
+    [ -z "$filter" ] || args=(--filter "FullyQualifiedName~$filter")
+    dotnet test "$2" -c Release --no-build --nologo -v q --logger "trx;LogFileName=$3.trx" --results-directory "$results" \
+        ${args[@]+"${args[@]}"} || true
+    local counters p f
+    counters=$(grep -o '<Counters [^>]*' "$results/$3.trx" 2>/dev/null) || { [ -n "$filter" ] && return; broken "$1 gave no result"; }
+    p=$(sed 's/.* passed="\([0-9]*\)".*/\1/' <<<"$counters")
+    f=$(sed 's/.* failed="\([0-9]*\)".*/\1/' <<<"$counters")
+    echo "$1: $p passed, $f failed"
+    passed=$((passed + p))
+    failed=$((failed + f))
+}
+run "Host: units, models, the class library on stock .NET" test-harness/Unit/Unit.csproj unit
+[ "$fast" = 1 ] || run "QEMU: in-kernel tests, samples end to end" test-harness/Qemu/Qemu.csproj qemu
+[ $((passed + failed)) -gt 0 ] || broken "no test ran"
+echo
+finish
