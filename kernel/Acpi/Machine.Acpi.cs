@@ -1,141 +1,179 @@
 // What the ACPI tables of this machine say: how to power off, where the HPET and the I/O APIC are, how many cores.
-// Context: boot. Allocates nothing. A missing or broken table leaves its facts at their defaults.
+// AM1  A missing or broken table leaves its facts at the PC's defaults; it never ends the boot.
+// Context: boot, after InitMemory. Allocates page tables only.
+using System.Runtime.CompilerServices;
+
 namespace Unikernel.Kernel;
 
 public static unsafe partial class Machine
 {
-    private const ulong LowestTable = 1 << 10;
+    private const ulong DefaultIoApic = 0xfec00000;
+    private const uint MaxTables = 256;
 
-    private struct IsaPins
-    {
-        internal fixed byte Pins[16];
-    }
-
+    private static FadtInfo s_fadt;             // these are immutable after InitAcpi
+    private static MadtInfo s_madt;
     private static ulong s_hpetAddress;
-    private static ulong s_ioApicAddress;
-    private static IsaPins s_isaPins;           // ISA interrupt → I/O APIC pin
-    private static int s_cores = 1;
-    private static ushort s_pm1a;
-    private static ushort s_pm1b;
     private static byte s_sleepTypeA;
     private static byte s_sleepTypeB;
-    private static bool s_canPowerOff;
+    private static bool s_hasS5;
 
     /// <summary>Cores the firmware lists as usable.</summary>
-    public static int CoreCount => s_cores;
+    public static int CoreCount => s_madt.Cores == 0 ? 1 : s_madt.Cores;
 
-    /// <summary>Reads the tables. Needs the direct map.</summary>
+    /// <summary>Reads the tables.</summary>
     public static void InitAcpi()
     {
-        for (int i = 0; i < 16; i++)
+        for (var i = 0; i < 16; i++)
         {
-            s_isaPins.Pins[i] = (byte)i;
+            s_madt.IsaPin[i] = (byte)i;
         }
-        ulong rsdp = s_boot.Rsdp != 0 ? s_boot.Rsdp : FindRsdp();
-        if (rsdp != 0 && IsInMemory(rsdp, 36) && Acpi.TryReadRoot(Physical(rsdp), out ulong root, out bool isExtended)
-            && IsInMemory(root, Acpi.HeaderBytes)
-            && Acpi.IsTable(Physical(root), isExtended ? "XSDT"u8 : "RSDT"u8, Acpi.HeaderBytes))
+        if (FindRoot(out var root, out var isExtended))
         {
-            byte* table = Physical(root);
-            uint step = isExtended ? 8u : 4u;
-            for (uint at = Acpi.HeaderBytes; at + step <= *(uint*)(table + 4); at += step)
+            var table = MapTable(root, out var length);
+            if (table != null && Acpi.SignatureOf(table) == (isExtended ? Acpi.Signature("XSDT"u8) : Acpi.Signature("RSDT"u8)))
             {
-                ulong address = isExtended ? *(ulong*)(table + at) : *(uint*)(table + at);
-                if (IsInMemory(address, Acpi.HeaderBytes))
+                for (uint i = 0; i < MaxTables && Acpi.TryReadEntry(table, length, isExtended, i, out var address); i++)
                 {
-                    ReadTable(Physical(address));
+                    ReadTable(address);
                 }
             }
         }
         BootStep("acpi"u8);
     }
 
-    private static byte* Physical(ulong address) => (byte*)(DirectMap + address);
-
-    private static bool IsInMemory(ulong address, ulong bytes)
+    // From the loader, else from where a BIOS leaves it.
+    private static bool FindRoot(out ulong table, out bool isExtended)
     {
-        ulong end = s_boot.HighestAddress < 4UL << 30 ? 4UL << 30 : s_boot.HighestAddress;
-        return address >= LowestTable && address < end && bytes <= end - address;
-    }
-
-    private static ulong FindRsdp()
-    {
-        for (ulong at = 0xe0000; at < 0x100000; at += 16)
+        if (s_boot.HasRsdp && Acpi.TryReadRoot((byte*)Unsafe.AsPointer(ref s_boot.Rsdp[0]), 36, out table, out isExtended))
         {
-            if (Acpi.TryReadRoot(Physical(at), out _, out _))
+            return true;
+        }
+        if (s_boot.RsdpAddress != 0)
+        {
+            var p = MapFirmware(s_boot.RsdpAddress, 36);
+            if (p != null && Acpi.TryReadRoot(p, 36, out table, out isExtended))
             {
-                return at;
+                return true;
             }
         }
-        return 0;
+        var low = MapFirmware(0x400, 0x100000 - 0x400);
+        if (low != null)
+        {
+            var ebda = (ulong)*(ushort*)(low + 0xe) << 4;       // segment at 0x40e
+            if (ebda is >= 0x80000 and < 0xa0000 && Scan(low - 0x400, ebda, ebda + 1024, out table, out isExtended))
+            {
+                return true;
+            }
+            return Scan(low - 0x400, 0xe0000, 0x100000, out table, out isExtended);
+        }
+        table = 0;
+        isExtended = false;
+        return false;
     }
 
-    private static void ReadTable(byte* table)
+    private static bool Scan(byte* memory, ulong start, ulong end, out ulong table, out bool isExtended)
     {
-        if (Acpi.IsTable(table, "FACP"u8, 72))
+        for (var at = start; at < end; at += 16)
         {
-            s_pm1a = (ushort)*(uint*)(table + 64);
-            s_pm1b = (ushort)*(uint*)(table + 68);
-            ulong dsdt = *(uint*)(table + 40);
-            if (IsInMemory(dsdt, Acpi.HeaderBytes) && Acpi.IsTable(Physical(dsdt), "DSDT"u8, Acpi.HeaderBytes))
+            if (Acpi.TryReadRoot(memory + at, end - at, out table, out isExtended))
             {
-                s_canPowerOff = s_pm1a != 0
-                    && Acpi.TryFindS5(Physical(dsdt), *(uint*)(Physical(dsdt) + 4), out s_sleepTypeA, out s_sleepTypeB);
+                return true;
             }
         }
-        else if (Acpi.IsTable(table, "HPET"u8, 56))
-        {
-            s_hpetAddress = *(ulong*)(table + 44);
-        }
-        else if (Acpi.IsTable(table, "APIC"u8, 44))
-        {
-            ReadMadt(table, *(uint*)(table + 4));
-        }
+        table = 0;
+        isExtended = false;
+        return false;
     }
 
-    private static void ReadMadt(byte* table, uint length)
+    // A whole table with a good checksum, or null.
+    private static byte* MapTable(ulong address, out uint length)
     {
-        int cores = 0;
-        for (uint at = 44; at + 2 <= length;)
+        length = 0;
+        var table = address < 1024 ? null : MapFirmware(address, Acpi.HeaderBytes);
+        if (table == null)
         {
-            byte type = table[at];
-            byte size = table[at + 1];
-            if (size < 2 || size > length - at)
-            {
-                break;
-            }
-            switch (type)
-            {
-                case 0 when size >= 8 && (*(uint*)(table + at + 4) & 1) != 0:
-                    cores++;
-                    break;
-                case 1 when size >= 12 && s_ioApicAddress == 0:
-                    s_ioApicAddress = *(uint*)(table + at + 4);
-                    break;
-                case 2 when size >= 10 && table[at + 3] < 16 && *(uint*)(table + at + 4) < 24:
-                    s_isaPins.Pins[table[at + 3]] = (byte)*(uint*)(table + at + 4);
-                    break;
-            }
-            at += size;
+            return null;
         }
-        s_cores = cores == 0 ? 1 : cores;
+        length = Acpi.LengthOf(table);
+        return length == 0 || MapFirmware(address, length) == null || !Acpi.IsSumZero(table, length) ? null : table;
     }
 
-    private static void PowerOff()
+    private static void ReadTable(ulong address)
     {
-        if (!s_canPowerOff)
+        var table = MapTable(address, out var length);
+        if (table == null)
         {
             return;
         }
-        const int sleepEnable = 1 << 13;
-        Cpu.Out16(s_pm1a, (ushort)((s_sleepTypeA << 10) | sleepEnable));
-        if (s_pm1b != 0)
+        var signature = Acpi.SignatureOf(table);
+        if (signature == Acpi.Signature("FACP"u8))
         {
-            Cpu.Out16(s_pm1b, (ushort)((s_sleepTypeB << 10) | sleepEnable));
+            var fadt = (FadtInfo*)Unsafe.AsPointer(ref s_fadt);
+            if (!Acpi.TryReadFadt(table, length, fadt))
+            {
+                return;
+            }
+            var dsdt = MapTable(fadt->Dsdt, out var dsdtLength);
+            s_hasS5 = dsdt != null && Acpi.SignatureOf(dsdt) == Acpi.Signature("DSDT"u8)
+                && Acpi.TryFindS5(dsdt + Acpi.HeaderBytes, dsdtLength - Acpi.HeaderBytes, out s_sleepTypeA, out s_sleepTypeB);
+            if (fadt->SleepControl != 0 && MapMmio(fadt->SleepControl, 1) == null)
+            {
+                fadt->SleepControl = 0;
+            }
         }
-        for (int i = 0; i < 1_000_000; i++)
+        else if (signature == Acpi.Signature("HPET"u8))
+        {
+            Acpi.TryReadHpet(table, length, out s_hpetAddress);
+        }
+        else if (signature == Acpi.Signature("APIC"u8))
+        {
+            Acpi.TryReadMadt(table, length, (MadtInfo*)Unsafe.AsPointer(ref s_madt));
+        }
+    }
+
+    // Returns when this machine cannot be powered off.
+    private static void PowerOff()
+    {
+        const ushort sleepEnable = 1 << 13;
+        if (!s_hasS5)
+        {
+            return;
+        }
+        if (s_fadt.SleepControl != 0)
+        {
+            *(byte*)(MmioBase + s_fadt.SleepControl) = (byte)(s_sleepTypeA << 2 | 0x20);    // mapped by ReadTable
+        }
+        else if (s_fadt.Pm1a != 0)
+        {
+            if ((Cpu.In16(s_fadt.Pm1a) & 1) == 0 && s_fadt.SmiCommand != 0 && s_fadt.AcpiEnable != 0)
+            {
+                Cpu.Out8((ushort)s_fadt.SmiCommand, s_fadt.AcpiEnable);
+                for (var i = 0; i < 1_000_000 && (Cpu.In16(s_fadt.Pm1a) & 1) == 0; i++)
+                {
+                }
+            }
+            Cpu.Out16(s_fadt.Pm1a, (ushort)(s_sleepTypeA << 10 | sleepEnable));
+            if (s_fadt.Pm1b != 0)
+            {
+                Cpu.Out16(s_fadt.Pm1b, (ushort)(s_sleepTypeB << 10 | sleepEnable));
+            }
+        }
+        for (var i = 0; i < 1_000_000; i++)
         {
             Cpu.In8(0x80);      // it takes the chipset a moment
         }
+    }
+
+    // Every way there is, the last of which cannot fail.
+    private static void Reset()
+    {
+        if (s_fadt.ResetPort != 0)
+        {
+            Cpu.Out8(s_fadt.ResetPort, s_fadt.ResetValue);
+        }
+        Cpu.Out8(0xcf9, 2);
+        Cpu.Out8(0xcf9, 6);
+        Cpu.Out8(0x64, 0xfe);
+        Cpu.TripleFault();
     }
 }

@@ -1,160 +1,240 @@
-// Time: the TSC, calibrated once; the wall clock, read once.
+// Time: the TSC, measured at boot; the wall clock, read once.
 //
-// CK1  NanoTime never goes back and does not overflow: ns = tsc * mul >> 32 with 128-bit products.
-// CK2  Calibration takes at most a few ms: against the HPET, else PIT channel 2, else the LAPIC timer at QEMU's 1 GHz.
-// Context: anywhere after InitClock. Allocates nothing. Reference: IA-PC HPET 1.0a; Intel 8254 data sheet.
+// CK1  NanoTime never goes back: it starts at 0 with the first instruction, and a better rate (CK3) takes over at the
+//      nanosecond the old one has reached, by one pointer store.
+// CK2  Measuring takes 2 ms: against the HPET, else PIT channel 2, else what a hypervisor says, else the local APIC's
+//      timer at the 1 GHz QEMU and KVM give it.
+// CK3  With an HPET the rate is measured once more over the first second or so, at an alarm, at no cost in boot time.
+// Context: anywhere after InitClock. Allocates nothing.
+// Reference: IA-PC HPET 1.0a; Intel 8254 data sheet; CPUID leaf 0x40000010 (VMware, KVM).
+using System.Runtime.CompilerServices;
+
 namespace Unikernel.Kernel;
 
 public static unsafe partial class Machine
 {
-    private const long NsPerSecond = 1_000_000_000;
     private const ulong CalibrateNs = 2_000_000;
-    private const uint PitHz = 1_193_182;
-    private const ulong FallbackTscHz = 2_000_000_000;
+    private const ulong RefineAfterNs = 500_000_000;
+    private const ulong RefineBeforeNs = 4_000_000_000;
+    private const ulong PitHz = 1_193_182;
+    private const ulong SpinTicks = 1UL << 30;              // a device that takes longer does not work
 
-    private static ulong s_tscBase;
-    private static ulong s_nsPerTsc32;      // fixed point, 32 fractional bits
-    private static long s_wallAtBootNs;
-
-    /// <summary>TSC ticks per second as measured at boot.</summary>
-    public static ulong TscHz => s_nsPerTsc32 == 0 ? 0 : (ulong)(((UInt128)NsPerSecond << 32) / s_nsPerTsc32);
-
-    private static ulong TscToNs(ulong ticks)
+    private struct HpetSample
     {
-        ulong high = Math.BigMul(ticks, s_nsPerTsc32, out ulong low);
-        return (high << 32) | (low >> 32);
+        internal ulong Tsc;
+        internal ulong Count;
     }
 
-    /// <summary>Nanoseconds since boot, monotonic.</summary>
-    public static long NanoTime() => (long)TscToNs(Cpu.ReadTsc() - s_tscBase);
+    private static TimeScale s_firstScale;
+    private static TimeScale s_refinedScale;
+    private static TimeScale* s_scale;                      // atomic
+    private static ulong* s_hpet;
+    private static ulong s_hpetFemtoseconds;                // 0 = no HPET
+    private static ulong s_hpetMask;                        // the counter has 32 or 64 bits
+    private static HpetSample s_hpetStart;
+    private static long s_wallAtBootNs;                     // immutable after InitClock
 
-    /// <summary>Nanoseconds since 1970-01-01 UTC.</summary>
+    /// <summary>TSC ticks per second as measured.</summary>
+    public static ulong TscHz => TimeScale.RateOf(s_scale->Multiplier);
+
+    /// <summary>Nanoseconds since boot, monotonic.</summary>
+    public static long NanoTime()
+    {
+        var scale = s_scale;                                // read once (CK1)
+        return (long)scale->ToNs(Cpu.ReadTsc());
+    }
+
+    /// <summary>Nanoseconds since 1970-01-01 UTC; counts from 1970 when the machine has no clock.</summary>
     public static long WallClockNs() => s_wallAtBootNs + NanoTime();
+
+    private static ulong TicksToNs(ulong ticks) => TimeScale.Scale(ticks, s_scale->Multiplier);
 
     /// <summary>Measures the TSC and reads the wall clock.</summary>
     public static void InitClock()
     {
-        s_tscBase = Cpu.EntryTsc();
-        if (!CalibrateByHpet() && !CalibrateByPit() && !CalibrateByApic())
+        var multiplier = MeasureByHpet();
+        multiplier = multiplier != 0 ? multiplier : MeasureByPit();
+        multiplier = multiplier != 0 ? multiplier : AskHypervisor();
+        multiplier = multiplier != 0 ? multiplier : MeasureByApic();
+        if (multiplier == 0)
         {
-            SetTscHz(FallbackTscHz);
-            Print("unikernel: no timer to measure the TSC by: assuming 2 GHz\n"u8);
+            RefuseMachine("no timer to measure the TSC by"u8);
         }
-        s_wallAtBootNs = (ReadWallClock() * NsPerSecond) - NanoTime();
+        s_firstScale.BaseTicks = Cpu.EntryTsc();
+        s_firstScale.Multiplier = multiplier;
+        s_scale = (TimeScale*)Unsafe.AsPointer(ref s_firstScale);
+        s_wallAtBootNs = (ReadWallClock() * 1_000_000_000) - NanoTime();
         BootStep("clock"u8);
     }
 
-    private static void SetTscHz(ulong hz) => s_nsPerTsc32 = (ulong)(((UInt128)NsPerSecond << 32) / hz);
-
-    private static bool Calibrated(ulong tscTicks, ulong ns)
+    // Called at alarms: the second measurement of CK3.
+    private static void RefineClock()
     {
-        ulong hz = (ulong)((UInt128)tscTicks * (UInt128)NsPerSecond / (ns == 0 ? 1 : ns));
-        if (hz is < 100_000_000 or > 10_000_000_000)
+        if (s_hpetFemtoseconds == 0)
         {
-            return false;
+            return;
         }
-        SetTscHz(hz);
-        return true;
+        var now = SampleHpet();
+        var ns = HpetNs(now.Count - s_hpetStart.Count);
+        if (ns < RefineAfterNs)
+        {
+            return;
+        }
+        s_hpetFemtoseconds = 0;                             // once
+        var multiplier = TimeScale.MultiplierFor(now.Tsc - s_hpetStart.Tsc, ns);
+        var limit = s_scale->Multiplier / 100;              // the first measurement was not that bad
+        if (ns > RefineBeforeNs || multiplier < s_scale->Multiplier - limit || multiplier > s_scale->Multiplier + limit)
+        {
+            return;
+        }
+        s_refinedScale.BaseTicks = Cpu.ReadTsc();
+        s_refinedScale.BaseNs = s_scale->ToNs(s_refinedScale.BaseTicks);
+        s_refinedScale.Multiplier = multiplier;
+        s_scale = (TimeScale*)Unsafe.AsPointer(ref s_refinedScale);
     }
 
-    private static bool CalibrateByHpet()
+    private static ulong MeasureByHpet()
     {
-        if (s_hpetAddress == 0)
-        {
-            return false;
-        }
-        byte* hpet = (byte*)MapMmio(s_hpetAddress, 1024);
+        var hpet = s_hpetAddress == 0 ? null : (ulong*)MapMmio(s_hpetAddress, 1024);
         if (hpet == null)
         {
-            return false;
+            return 0;
         }
-        ulong femtoseconds = *(ulong*)hpet >> 32;
-        if (femtoseconds is 0 or > 100_000_000)
+        var capabilities = Volatile.Read(ref hpet[0]);
+        var femtoseconds = capabilities >> 32;
+        if (femtoseconds is < 100_000 or > 100_000_000)
         {
-            return false;
+            return 0;
         }
-        *(ulong*)(hpet + 0x10) |= 1;                            // counter on
-        ulong wanted = CalibrateNs * 1_000_000 / femtoseconds;
-        ulong start = HpetCounter(hpet);
-        ulong tsc = Cpu.ReadTsc();
-        ulong passed;
-        ulong limit = tsc + (1UL << 32);
+        s_hpet = hpet;
+        s_hpetMask = (capabilities & (1 << 13)) != 0 ? ulong.MaxValue : uint.MaxValue;
+        s_hpetFemtoseconds = femtoseconds;
+        Volatile.Write(ref hpet[2], Volatile.Read(ref hpet[2]) | 1);     // counter on
+        s_hpetStart = SampleHpet();
+        HpetSample now;
         do
         {
-            passed = HpetCounter(hpet) - start;
-            if (Cpu.ReadTsc() > limit)
+            now = SampleHpet();
+            if (now.Tsc - s_hpetStart.Tsc > SpinTicks)
             {
-                return false;                                   // it does not count
+                s_hpetFemtoseconds = 0;
+                return 0;                                   // it does not count
             }
         }
-        while (passed < wanted);
-        return Calibrated(Cpu.ReadTsc() - tsc, passed * femtoseconds / 1_000_000);
+        while (HpetNs(now.Count - s_hpetStart.Count) < CalibrateNs);
+        return TimeScale.MultiplierFor(now.Tsc - s_hpetStart.Tsc, HpetNs(now.Count - s_hpetStart.Count));
     }
 
-    private static ulong HpetCounter(byte* hpet) => Volatile.Read(ref *(ulong*)(hpet + 0xf0));
-
-    private static bool CalibrateByPit()
+    private static ulong HpetNs(ulong count)
     {
-        const uint count = (uint)(PitHz * CalibrateNs / NsPerSecond);
-        byte gate = Cpu.In8(0x61);
+        count &= s_hpetMask;
+        return count > uint.MaxValue ? ulong.MaxValue : count * s_hpetFemtoseconds / 1_000_000;
+    }
+
+    // The counter, and the TSC at the middle of the quickest of a few reads: a read is a trip to the hypervisor.
+    private static HpetSample SampleHpet()
+    {
+        HpetSample best = default;
+        var quickest = ulong.MaxValue;
+        for (var i = 0; i < 4; i++)
+        {
+            var before = Cpu.ReadTsc();
+            var count = Volatile.Read(ref s_hpet[0xf0 / 8]);
+            var took = Cpu.ReadTsc() - before;
+            if (took < quickest)
+            {
+                quickest = took;
+                best.Tsc = before + (took / 2);
+                best.Count = count;
+            }
+        }
+        return best;
+    }
+
+    private static ulong MeasureByPit()
+    {
+        const ulong count = PitHz * CalibrateNs / 1_000_000_000;
+        var gate = Cpu.In8(0x61);
         if (gate == 0xff)
         {
-            return false;                                       // no such port
+            return 0;                                       // no such port
         }
-        Cpu.Out8(0x61, (byte)((gate & ~2) | 1));                // speaker off, gate on
-        Cpu.Out8(0x43, 0xb0);                                   // channel 2, mode 0
+        Cpu.Out8(0x61, (byte)((gate & ~3) | 1));            // speaker off, gate on
+        Cpu.Out8(0x43, 0xb0);                               // channel 2, mode 0
         Cpu.Out8(0x42, unchecked((byte)count));
         Cpu.Out8(0x42, (byte)(count >> 8));
-        ulong start = Cpu.ReadTsc();
-        ulong now;
+        var start = Cpu.ReadTsc();
+        var wasLow = false;
+        ulong passed;
         do
         {
-            now = Cpu.ReadTsc();
-            if (now - start > 1UL << 28)
+            passed = Cpu.ReadTsc() - start;
+            if ((Cpu.In8(0x61) & 0x20) == 0)
             {
-                return false;                                   // its output never rises
+                wasLow = true;
+            }
+            else
+            {
+                break;
             }
         }
-        while ((Cpu.In8(0x61) & 0x20) == 0);
-        return Calibrated(now - start, CalibrateNs) && now - start > CalibrateNs / 10;
+        while (passed < SpinTicks);
+        Cpu.Out8(0x61, gate);
+        return wasLow ? TimeScale.MultiplierFor(passed, CalibrateNs) : 0;
     }
 
-    private static bool CalibrateByApic()
+    private static ulong AskHypervisor()
     {
-        if (!ApicPresent())
+        if (!s_hypervisor)
         {
-            return false;
+            return 0;
         }
+        var id = stackalloc uint[4];
+        Cpu.Id(0x40000000, 0, id);
+        if (id[0] is < 0x40000010 or > 0x400000ff)
+        {
+            return 0;                                       // leaves beyond the highest hold garbage
+        }
+        Cpu.Id(0x40000010, 0, id);
+        return TimeScale.MultiplierFor(id[0], 1_000_000);   // kHz: so many ticks a millisecond
+    }
+
+    private static ulong MeasureByApic()
+    {
+        if (!MapApic())
+        {
+            return 0;
+        }
+        ApicWrite(ApicSpurious, 0x100 | SpuriousVector);
         ApicWrite(ApicTimerDivide, 0xb);
         ApicWrite(ApicTimerVector, ApicMasked);
         ApicWrite(ApicTimerInitial, uint.MaxValue);
-        ulong start = Cpu.ReadTsc();
+        var start = Cpu.ReadTsc();
         uint passed;
+        ulong ticks;
         do
         {
             passed = uint.MaxValue - ApicRead(ApicTimerCurrent);
-            if (Cpu.ReadTsc() - start > 1UL << 30)
-            {
-                return false;
-            }
+            ticks = Cpu.ReadTsc() - start;
         }
-        while (passed < CalibrateNs);                           // 1 GHz: a tick is a ns
-        ulong ticks = Cpu.ReadTsc() - start;
+        while (passed < CalibrateNs && ticks < SpinTicks);  // 1 GHz: a tick is a ns
         ApicWrite(ApicTimerInitial, 0);
-        return Calibrated(ticks, passed);
+        return passed < CalibrateNs ? 0 : TimeScale.MultiplierFor(ticks, passed);
     }
 
+    // Seconds since 1970; 0 without a clock that shows a date. Two equal readings: none was taken during an update.
     private static long ReadWallClock()
     {
         RtcRegisters first = default;
         RtcRegisters second = default;
-        for (int attempt = 0; attempt < 8; attempt++)
+        for (var attempt = 0; attempt < 8; attempt++)
         {
             ReadRtc(ref first);
             ReadRtc(ref second);
-            if (first.Second == second.Second && first.Minute == second.Minute && first.Hour == second.Hour && first.Day == second.Day)
+            if (first.Second == second.Second && first.Minute == second.Minute && first.Hour == second.Hour
+                && first.Day == second.Day && first.Month == second.Month && first.Year == second.Year)
             {
-                return Rtc.TryDecode(in second, out long seconds) ? seconds : 0;
+                return Rtc.TryDecode(in second, out var seconds) ? seconds : 0;
             }
         }
         return 0;
@@ -162,7 +242,7 @@ public static unsafe partial class Machine
 
     private static void ReadRtc(ref RtcRegisters r)
     {
-        for (int i = 0; i < 100_000 && (Cmos(0x0a) & 0x80) != 0; i++)
+        for (var i = 0; i < 10_000 && (Cmos(0x0a) & 0x80) != 0; i++)
         {
             // an update is in progress
         }
@@ -176,9 +256,10 @@ public static unsafe partial class Machine
         r.StatusB = Cmos(0x0b);
     }
 
+    // Bit 7 of the index port would hold NMIs back.
     private static byte Cmos(byte register)
     {
-        Cpu.Out8(0x70, (byte)(register | 0x80));
+        Cpu.Out8(0x70, register);
         return Cpu.In8(0x71);
     }
 }

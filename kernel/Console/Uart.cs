@@ -13,6 +13,8 @@ internal unsafe struct Uart
     public const uint RingSize = 65536;
 
     private const int PauseReads = 5000;    // of the status register, some 40 ns each or more
+    // Interrupt at 14 bytes, or when the line falls silent: QEMU hands over as many bytes at a time as this level says.
+    private const byte FifoOn = 0xc1;
     private const byte LsrDataReady = 1, LsrOverrun = 2, LsrHoldingEmpty = 0x20, LsrIdle = 0x40;
 
     public ushort Port;
@@ -63,12 +65,16 @@ internal unsafe struct Uart
             }
             if (quiet == PauseReads)
             {
-                Cpu.Out8((ushort)(port + 2), 0xc1);     // interrupt at 14 bytes, or when the line pauses
+                Cpu.Out8((ushort)(port + 2), FifoOn);
             }
             else
             {
                 _fifoDepth = 1;
             }
+        }
+        else
+        {
+            Cpu.Out8((ushort)(port + 2), FifoOn);
         }
         Cpu.Out8((ushort)(port + 4), 0x0b);         // DTR, RTS, OUT2 (interrupt line)
     }

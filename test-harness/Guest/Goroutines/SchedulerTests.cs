@@ -12,9 +12,11 @@ public class SchedulerTests
     [Fact]
     public void Created_last_runs_first_then_in_order()
     {
-        Go.Gosched();               // the queue has had its turn: what follows starts a new run of runnext
         var order = new List<int>();
         var wg = new WaitGroup();
+        wg.Go(() => { });
+        wg.Go(() => { });
+        wg.Wait();                  // the ring has had its turn: what follows starts a new streak of runnext
         for (int i = 0; i < 4; i++)
         {
             int number = i;

@@ -1,0 +1,273 @@
+// Page frames and the heap's growth.
+//
+// FR1  The heap grows up from the start of the largest usable range, frames are taken down from its end; the other
+//      ranges go to frames first. They never meet: each checks the other.
+// FR2  The first range is a pool right behind the image, below 4 GiB: it holds the first frames, among them the page
+//      tables, which must lie in what boot.S mapped, and keeps them in memory the loader has touched already.
+// FR3  A free frame is linked through its own first word and zeroed when it is taken again.
+// FR4  A stack fault may strike inside any function here or in Machine.Paging.cs that raises s_allocating. It then takes
+//      frames only from the fault reserve, whose slots change by single atomic instructions; any other stack fault
+//      allocates as everyone does, so a deep recursion is not bound by the reserve.
+// Context: goroutine or boot, interrupts on or off; AllocFaultPage and MapFaultPage on the page fault's stack.
+// Reference: design section 5.
+using System.Runtime.CompilerServices;
+
+namespace Unikernel.Kernel;
+
+public static unsafe partial class Machine
+{
+    private const ulong PageBytes = 4096;
+    private const ulong LargeBytes = 2 << 20;
+    private const ulong HugeBytes = 1 << 30;
+    private const ulong LeastMemory = 14 << 20;     // a machine of 16 MiB shows this much above the first
+    private const ulong LeastFree = 4 << 20;
+    private const int MaxRanges = 128;
+    private const int FaultReserve = 8;
+
+    private struct FrameRanges
+    {
+        internal fixed ulong Words[MaxRanges * 2];  // PhysRange[]
+        internal int Count;
+        internal int Current;                       // frames come from this range's end
+    }
+
+    private struct FaultFrames
+    {
+        internal fixed ulong Frames[FaultReserve];  // 0 = empty slot; atomic
+    }
+
+    private static FrameRanges s_ranges;
+    private static FaultFrames s_fault;
+    private static byte* s_heapNext;
+    private static byte* s_heapEnd;                 // frames of the largest range start here and move down
+    private static byte* s_freeFrames;
+    private static nuint s_freeCount;
+    private static nuint s_totalMemory;             // immutable after InitMemory
+    private static volatile int s_allocating;       // see FR4
+
+    /// <summary>Bytes of memory the kernel manages.</summary>
+    public static nuint TotalMemory => s_totalMemory;
+
+    /// <summary>Bytes neither given to the heap nor used as frames.</summary>
+    public static nuint FreeMemory
+    {
+        get
+        {
+            var n = (ulong)(s_heapEnd - s_heapNext) + s_freeCount * PageBytes;
+            var ranges = Ranges;
+            for (var i = s_ranges.Current; i < s_ranges.Count; i++)
+            {
+                n += ranges[i].End - ranges[i].Base;
+            }
+            return (nuint)n;
+        }
+    }
+
+    private static PhysRange* Ranges => (PhysRange*)Unsafe.AsPointer(ref s_ranges.Words[0]);
+
+    /// <summary>Sorts out what memory there is and installs the final page tables.</summary>
+    public static void InitMemory()
+    {
+        var image = Cpu.Layout();
+        var all = stackalloc PhysRange[MaxRanges];
+        var entries = (MemoryMapEntry*)Boot->EntryWords;
+        var allCount = MemoryMap.Normalise(entries, s_boot.EntryCount, null, 0, all, MaxRanges);
+        var found = MemoryMap.Total(all, allCount);
+
+        var exclude = stackalloc PhysRange[BootInfo.MaxModules + 1];
+        exclude[0].Base = image->BootPhysStart;
+        exclude[0].End = image->ImageEnd - KernelVma;
+        for (var i = 0; i < s_boot.ModuleCount; i++)
+        {
+            exclude[i + 1].Base = s_boot.ModuleWords[i * 2];
+            exclude[i + 1].End = s_boot.ModuleWords[i * 2 + 1];
+        }
+        var ranges = Ranges;
+        var count = MemoryMap.Normalise(entries, s_boot.EntryCount, exclude, s_boot.ModuleCount + 1, ranges, MaxRanges - 1);
+        s_totalMemory = (nuint)MemoryMap.Total(ranges, count);
+        if (found < LeastMemory || s_totalMemory < LeastFree)
+        {
+            Print("unikernel: too little memory: "u8);
+            PrintDecimal(found >> 20);
+            Print(" MiB above the first, of which the image leaves "u8);
+            PrintDecimal((ulong)s_totalMemory >> 20);
+            Print("; at least 16 MiB are needed\n"u8);
+            Exit(3);
+        }
+        ReserveHeap(ranges, SplitPool(ranges, count, all, allCount));
+        BuildTables(image, all, allCount);
+        for (ulong at = image->BootPhysStart; at < image->BootPhysEnd; at += PageBytes)
+        {
+            FreePage((void*)(DirectMap + at));
+        }
+        RefillFaultReserve();
+        BootStep("memory"u8);
+    }
+
+    // Puts the pool of FR2 first; the ranges' new number.
+    private static int SplitPool(PhysRange* ranges, int count, PhysRange* all, int allCount)
+    {
+        ulong tables = 64 + (Cpu.Layout()->ImageEnd - Cpu.Layout()->ImageStart) / LargeBytes;
+        for (var i = 0; i < allCount; i++)
+        {
+            tables += (all[i].End - all[i].Base) / HugeBytes + 4;
+        }
+        for (var i = 0; i < count; i++)
+        {
+            var poolEnd = (ranges[i].Base + (tables * PageBytes) + LargeBytes - 1) & ~(LargeBytes - 1);
+            if (poolEnd > ranges[i].End)
+            {
+                poolEnd = ranges[i].Base + (tables * PageBytes);
+            }
+            if (poolEnd > ranges[i].End || poolEnd > BootMapSize)
+            {
+                continue;
+            }
+            PhysRange pool;
+            pool.Base = ranges[i].Base;
+            pool.End = poolEnd;
+            ranges[i].Base = poolEnd;       // may leave an empty range, which is harmless
+            for (var j = count; j > 0; j--)
+            {
+                ranges[j] = ranges[j - 1];
+            }
+            ranges[0] = pool;
+            return count + 1;
+        }
+        RefuseMachine("no memory below 4 GiB is large enough for the page tables"u8);
+        return 0;
+    }
+
+    // The largest range behind the pool becomes the heap's; the others stay with the frames.
+    private static void ReserveHeap(PhysRange* ranges, int count)
+    {
+        var largest = 1;
+        for (var i = 2; i < count; i++)
+        {
+            if (ranges[i].End - ranges[i].Base > ranges[largest].End - ranges[largest].Base)
+            {
+                largest = i;
+            }
+        }
+        s_heapNext = (byte*)(DirectMap + ranges[largest].Base);
+        s_heapEnd = (byte*)(DirectMap + ranges[largest].End);
+        for (var i = largest; i < count - 1; i++)
+        {
+            ranges[i] = ranges[i + 1];
+        }
+        s_ranges.Count = count - 1;
+    }
+
+    /// <summary>A zeroed frame as a direct-map address; null when memory is out.</summary>
+    public static void* AllocPage()
+    {
+        s_allocating++;
+        var p = s_freeFrames;
+        if (p != null)
+        {
+            s_freeFrames = *(byte**)p;
+            s_freeCount--;
+        }
+        else
+        {
+            p = FreshFrame();
+        }
+        s_allocating--;
+        if (p != null)
+        {
+            Cpu.MemSet(p, 0, (nuint)PageBytes);
+        }
+        return p;
+    }
+
+    private static byte* FreshFrame()
+    {
+        var ranges = Ranges;
+        for (; s_ranges.Current < s_ranges.Count; s_ranges.Current++)
+        {
+            var range = ranges + s_ranges.Current;
+            if (range->Base < range->End)
+            {
+                range->End -= PageBytes;
+                return (byte*)(DirectMap + range->End);
+            }
+        }
+        if (s_heapEnd - s_heapNext < (long)PageBytes)
+        {
+            return null;
+        }
+        s_heapEnd -= PageBytes;
+        return s_heapEnd;
+    }
+
+    /// <summary>Takes a frame back. Nothing may use or map it any more.</summary>
+    public static void FreePage(void* p)
+    {
+        s_allocating++;
+        *(byte**)p = s_freeFrames;
+        s_freeFrames = (byte*)p;
+        s_freeCount++;
+        s_allocating--;
+    }
+
+    /// <summary>The next zeroed piece of the heap, right after the last; null when memory is out.</summary>
+    public static void* GrowHeap(nuint bytes)
+    {
+        bytes = (bytes + (nuint)PageBytes - 1) & ~((nuint)PageBytes - 1);
+        s_allocating++;
+        var p = s_heapNext;
+        if (bytes > (nuint)(s_heapEnd - p))
+        {
+            p = null;
+        }
+        else
+        {
+            s_heapNext = p + bytes;
+        }
+        s_allocating--;
+        if (p != null)
+        {
+            Cpu.MemSet(p, 0, bytes);
+        }
+        return p;
+    }
+
+    /// <summary>Fills the reserve of stack faults.</summary>
+    public static void RefillFaultReserve()
+    {
+        for (var i = 0; i < FaultReserve; i++)
+        {
+            if (s_fault.Frames[i] != 0)
+            {
+                continue;
+            }
+            var p = AllocPage();
+            if (p == null)
+            {
+                return;
+            }
+            if (Interlocked.CompareExchange(ref s_fault.Frames[i], (ulong)p, 0) != 0)
+            {
+                FreePage(p);
+            }
+        }
+    }
+
+    /// <summary>Fault context: a zeroed frame, see FR4; null when there is none.</summary>
+    public static void* AllocFaultPage()
+    {
+        if (s_allocating == 0)
+        {
+            return AllocPage();
+        }
+        for (var i = 0; i < FaultReserve; i++)
+        {
+            var p = Interlocked.Exchange(ref s_fault.Frames[i], 0);
+            if (p != 0)
+            {
+                return (void*)p;
+            }
+        }
+        return null;
+    }
+}

@@ -1,0 +1,60 @@
+// Structures that assembly or the processor lays out too.
+using System;
+using System.IO;
+using System.Linq;
+using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
+using System.Text.RegularExpressions;
+using Unikernel.Kernel;
+using Xunit;
+
+namespace Unikernel.Tests.Kernel;
+
+public partial class LayoutTests
+{
+    private static string Source(string path, [CallerFilePath] string here = "") =>
+        File.ReadAllText(Path.Combine(Path.GetDirectoryName(here)!, "..", "..", "..", "kernel", path));
+
+    [Fact]
+    public void ATrapFrameIsWhatTheStubPushes()
+    {
+        string[] pushed = [.. PushOrder().Matches(Source("Cpu/traps.S")).Select(m => m.Groups[1].Value)];
+        Assert.Equal(15, pushed.Length);
+        for (int i = 0; i < pushed.Length; i++)
+        {
+            string field = char.ToUpperInvariant(pushed[i][0]) + pushed[i][1..];
+            Assert.Equal((14 - i) * 8, (int)Marshal.OffsetOf<TrapFrame>(field));
+        }
+        Assert.Equal(120, (int)Marshal.OffsetOf<TrapFrame>(nameof(TrapFrame.Vector)));
+        Assert.Equal(136, (int)Marshal.OffsetOf<TrapFrame>(nameof(TrapFrame.Rip)));
+        Assert.Equal(176, Unsafe.SizeOf<TrapFrame>());
+    }
+
+    [Fact]
+    public unsafe void TheCoreBlockHasItsFixedOffsets()
+    {
+        Core core;
+        Assert.Equal(0, (byte*)&core.Self - (byte*)&core);
+        Assert.Equal(8, (byte*)&core.G - (byte*)&core);
+        Assert.Equal(64, core.Runtime - (byte*)&core);
+        Assert.Equal(Core.SizeBytes, sizeof(Core));
+    }
+
+    [Fact]
+    public unsafe void TheImageLayoutHasAWordForEveryQuadOfItsTable()
+    {
+        string table = Source("Boot/boot.S").Split("ImageLayoutTable:")[1].Split(".bss")[0];
+        int words = table.Split('\n').Where(l => l.TrimStart().StartsWith(".quad", StringComparison.Ordinal)).Sum(l => l.Split(',').Length);
+        Assert.Equal(words * 8, sizeof(ImageLayout));
+    }
+
+    [Fact]
+    public unsafe void FirmwareStructuresHaveTheirSizes()
+    {
+        Assert.Equal(24, sizeof(MemoryMapEntry));
+        Assert.Equal(0, sizeof(BootInfo) % 8);
+    }
+
+    [GeneratedRegex(@"^    push (r\w+)$", RegexOptions.Multiline)]
+    private static partial Regex PushOrder();
+}
