@@ -17,10 +17,22 @@ internal sealed class NameReader
 
     private static readonly Dictionary<string, string> s_primitives = new()
     {
-        ["Bool"] = "System.Boolean", ["Char"] = "System.Char", ["Int8"] = "System.SByte", ["UInt8"] = "System.Byte",
-        ["Int16"] = "System.Int16", ["UInt16"] = "System.UInt16", ["Int32"] = "System.Int32", ["UInt32"] = "System.UInt32",
-        ["Int64"] = "System.Int64", ["UInt64"] = "System.UInt64", ["IntPtr"] = "System.IntPtr", ["UIntPtr"] = "System.UIntPtr",
-        ["Single"] = "System.Single", ["Double"] = "System.Double", ["String"] = "System.String", ["Object"] = "System.Object",
+        ["Bool"] = "System.Boolean",
+        ["Char"] = "System.Char",
+        ["Int8"] = "System.SByte",
+        ["UInt8"] = "System.Byte",
+        ["Int16"] = "System.Int16",
+        ["UInt16"] = "System.UInt16",
+        ["Int32"] = "System.Int32",
+        ["UInt32"] = "System.UInt32",
+        ["Int64"] = "System.Int64",
+        ["UInt64"] = "System.UInt64",
+        ["IntPtr"] = "System.IntPtr",
+        ["UIntPtr"] = "System.UIntPtr",
+        ["Single"] = "System.Single",
+        ["Double"] = "System.Double",
+        ["String"] = "System.String",
+        ["Object"] = "System.Object",
     };
 
     private readonly HashSet<string> _assemblies = [.. s_knownAssemblies];

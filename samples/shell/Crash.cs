@@ -24,7 +24,7 @@ internal static class Crash
             case "div": Console.WriteLine(Divide(1, 0)); break;
             case "overflow": Console.WriteLine(Divide(int.MinValue, -1)); break;
             case "throw": throw new InvalidOperationException("thrown by the crash command");
-            case "deadlock": default(Chan<int>).Receive(); break;   // the nil channel: nobody can ever send
+            case "deadlock": WaitForNobody(); break;
             case "stack": OverflowStack(); break;
             default: Console.WriteLine($"usage: crash {Usage}"); break;
         }
@@ -37,9 +37,17 @@ internal static class Crash
     [MethodImpl(MethodImplOptions.NoInlining)]
     private static int Divide(int dividend, int divisor) => dividend / divisor;
 
+    // The nil channel: nobody can ever send. No other goroutine could run, so this is a deadlock.
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void WaitForNobody()
+    {
+        int value = default(Chan<int>).Receive();
+        Console.WriteLine(value);
+    }
+
     private static void OverflowStack()
     {
-        // On a goroutine of its own: the main goroutine's stack may be larger than the machine's memory.
+        // On a goroutine of its own, so that the report shows whose stack it is and who made it.
         var depth = new Chan<int>();
         Go.Run(() => depth.Send(Deeper(0)));
         Console.WriteLine(depth.Receive());
