@@ -165,7 +165,7 @@ qemu='' feeder='' watchdog='' filter='' tty_state=''
 cleanup() {
     for pid in $watchdog $feeder $qemu; do kill "$pid" 2>/dev/null || true; done
     [ -z "$tty_state" ] || stty "$tty_state" 2>/dev/null || true
-    [ "$print" = 1 ] && [ "$boot" != kernel ] && [ "$boot" != microvm ] || rm -rf "$tmp"
+    [ "$print" = 1 ] || rm -rf "$tmp"       # a printed command names files in it
 }
 trap cleanup EXIT
 trap 'exit 130' INT TERM

@@ -23,9 +23,11 @@ boot_ms() {
     local route=$1 start line now cmd
     mapfile -t cmd < <(./run-qemu.sh --no-build --boot "$route" --print-command hello 2>/dev/null)
     start=$(date +%s%N)
+    line=''
     { IFS= read -r -n 1 line || true; now=$(date +%s%N); cat >/dev/null || true; } \
         < <(timeout -k 5 60 "${cmd[@]}" </dev/null 2>/dev/null || true)
-    [ -n "${now:-}" ] && echo $(((now - start) / 1000000))
+    [ -n "$line" ] || { echo "figures.sh: hello printed nothing by $route" >&2; exit 1; }
+    echo $(((now - start) / 1000000))
 }
 
 boot_row() {
