@@ -126,9 +126,10 @@ probe_kvm() {
     mkdir -p "$cache"
     local elf
     elf=$(mktemp)
-    gcc -c -m32 -x assembler "$root/iso/probe/probe.S" -o "$elf.o" 2>/dev/null &&
-        objcopy -O elf64-x86-64 "$elf.o" "$elf.o64" 2>/dev/null &&
-        ld -m elf_x86_64 -Ttext=0x100000 -e probe -z max-page-size=4096 --no-warn-rwx-segments -N -o "$elf" "$elf.o64" 2>/dev/null || true
+    # 32-bit code in a 64-bit object: QEMU boots PVH kernels as ELF64.
+    gcc -c -x assembler "$root/iso/probe/probe.S" -o "$elf.o" &&
+        ld -Ttext=0x100000 -e probe -z max-page-size=4096 --no-warn-rwx-segments -N -o "$elf" "$elf.o" ||
+        { say "the KVM probe cannot be built: using TCG"; rm -f "$elf" "$elf.o"; return 1; }
     candidate=no
     for c in host host,-arch-capabilities; do
         rc=0
@@ -142,7 +143,7 @@ probe_kvm() {
             break
         fi
     done
-    rm -f "$elf" "$elf.o" "$elf.o64"
+    rm -f "$elf" "$elf.o"
     printf '%s %s\n' "$id" "$candidate" >"$cache/kvm"
     [ "$candidate" != no ] || return 1
     cpu=$candidate
