@@ -161,6 +161,24 @@ public class SampleTests
         Assert.Contains("no end after 3 s", await errors);
     }
 
+    [Fact]
+    public void KVM_probe_finds_ring_0_good_under_emulation()
+    {
+        string directory = Directory.CreateTempSubdirectory("probe").FullName;
+        Assert.Equal(0, Tool("gcc", $"-c -x assembler {Vm.Root}/iso/probe/probe.S -o {directory}/p.o"));
+        Assert.Equal(0, Tool("ld", $"-Ttext=0x100000 -e probe -z max-page-size=4096 --no-warn-rwx-segments -N -o {directory}/p.elf {directory}/p.o"));
+        Assert.Equal(33, Tool("timeout", $"20 qemu-system-x86_64 -accel tcg -cpu max -M q35 -m 64M -nodefaults -no-user-config -display none "
+            + $"-no-reboot -bios qboot.rom -device isa-debug-exit,iobase=0xf4,iosize=4 -kernel {directory}/p.elf"));
+        Directory.Delete(directory, true);
+    }
+
+    private static int Tool(string program, string arguments)
+    {
+        using Process p = Process.Start(program, arguments);
+        p.WaitForExit();
+        return p.ExitCode;
+    }
+
     private static (int Code, string Output, string Errors) Runner(string arguments, string input)
     {
         var start = new ProcessStartInfo(Path.Combine(Vm.Root, "run-qemu.sh"), arguments.Split(' '))
