@@ -33,27 +33,12 @@ A guest's code above 127 arrives modulo 128.
 TXT
 }
 
-say() { printf '%s\n' "run-qemu: $*" >&2; }
-
-samples() {
-    local project name text
-    for project in "$root"/samples/*/*.csproj; do
-        name=$(basename "$project" .csproj)
-        text=$(sed -n 's:.*<Description>\(.*\)</Description>.*:\1:p' "$project" | head -n 1)
-        printf '  %-12s %s\n' "$name" "$text"
-    done
-}
-
-wrong() {
-    say "$*"
-    { usage; echo; echo "samples:"; samples; } >&2
-    exit 64
-}
+tool=run-qemu
+. "$root/iso/common.sh"
 
 boot=iso accel=auto smp=1 mem=1G net=none serial=stdio gdb=0 build=1 print=0 timeout='' app=''
 forwards=()
 arguments=()
-need() { [ $# -ge 2 ] && [ -n "$2" ] || wrong "$1 needs a value"; }
 while [ $# -gt 0 ]; do
     case $1 in
         --boot) need "$@"; boot=$2; shift 2 ;;
@@ -87,30 +72,11 @@ for f in ${forwards[@]+"${forwards[@]}"}; do
 done
 
 app=${app:-shell}
-if [ -f "$root/samples/$app/$app.csproj" ]; then
-    project=$root/samples/$app/$app.csproj
-    name=$app
-elif [[ $app == *.csproj ]]; then
-    [ -f "$app" ] || wrong "no such project: $app"
-    project=$app
-    name=$(basename "$app" .csproj)
-else
-    wrong "unknown sample: $app"
-fi
+find_project
 image=$root/artifacts/images/$name/$name.elf
 
 "$root/iso/setup.sh" || exit $?
-if [ "$build" = 1 ]; then
-    log=$(mktemp)
-    if ! dotnet build "$project" -c Release -v q -nologo >"$log" 2>&1; then
-        cat "$log" >&2
-        rm -f "$log"
-        say "the build failed"
-        exit 65
-    fi
-    rm -f "$log"
-fi
-[ -f "$image" ] || { say "there is no image $name.elf: build it first (leave --no-build out)"; exit 65; }
+build_image Release "$image"
 
 # ---- KVM or TCG: by a probe of its speed and instructions, once per boot of this machine
 cpu=max

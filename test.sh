@@ -30,6 +30,9 @@ heading "Build"
 dotnet restore Unikernel.sln --locked-mode -v q || broken "restore failed"
 # One node: images share the projects they are made of, and two builds of one project at once collide.
 dotnet build Unikernel.sln -c Release --no-restore -v q -m:1 || broken "the build failed"
+for project in test-harness/Guest/Guest.csproj samples/{hello,shell,wordcount}/*.csproj; do
+    dotnet build "$project" -c Linux --no-restore -v q -m:1 || broken "the build for Linux failed"
+done
 
 heading "Format"
 dotnet format Unikernel.sln --no-restore --verify-no-changes --severity warn || broken "dotnet format would change files"
@@ -51,7 +54,7 @@ run() {
     failed=$((failed + f))
 }
 run "Host: units, models, the class library on stock .NET" test-harness/Unit/Unit.csproj unit
-[ "$fast" = 1 ] || run "QEMU: in-kernel tests, samples end to end" test-harness/Qemu/Qemu.csproj qemu
+[ "$fast" = 1 ] || run "QEMU and Linux: in-kernel tests, samples end to end" test-harness/Qemu/Qemu.csproj qemu
 [ $((passed + failed)) -gt 0 ] || broken "no test ran"
 echo
 finish

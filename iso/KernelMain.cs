@@ -1,4 +1,4 @@
-// The boot order, one line a step. Assembly (kernel/Boot/boot.S) calls KernelMain in long mode on the boot stack.
+// The boot order, one line a step. Assembly (kernel/Pc/Boot/boot.S) calls KernelMain in long mode on the boot stack.
 //
 // KM1  Until InitModules has run, only restricted C# may run: no allocation, no string literal, no lazy static.
 // KM2  From StartMain on, everything runs on goroutines; this boot stack becomes the idle loop's.

@@ -78,10 +78,13 @@ internal static unsafe class CommandLineParser
         {
             return true;
         }
-        return Equal(word, "bootchart"u8) || Equal(word, "mark=1"u8) || Equal(word, "tty=0"u8) || Equal(word, "tty=1"u8);
+        return Equal(word, "bootchart"u8) || Equal(word, "mark=1"u8) || Equal(word, "tty=0"u8) || Equal(word, "tty=1"u8)
+            || StartsWith(word, "mem="u8) || StartsWith(word, "port2="u8);
     }
 
-    private static bool Equal(byte* word, ReadOnlySpan<byte> text)
+    private static bool Equal(byte* word, ReadOnlySpan<byte> text) => StartsWith(word, text) && word[text.Length] == 0;
+
+    private static bool StartsWith(byte* word, ReadOnlySpan<byte> text)
     {
         fixed (byte* t = text)
         {
@@ -93,7 +96,7 @@ internal static unsafe class CommandLineParser
                 }
             }
         }
-        return word[text.Length] == 0;
+        return true;
     }
 
     private static bool IsSpace(byte b) => b is (byte)' ' or (byte)'\t' or (byte)'\r' or (byte)'\n';

@@ -28,6 +28,21 @@ public unsafe struct Core
     /// <summary>How many fatal reports have been started.</summary>
     [FieldOffset(32)] public int FatalDepth;
 
+    /// <summary>Where interrupts are signals: 1 while they are held back; gs:[36].</summary>
+    [FieldOffset(36)] public int IrqOff;
+
+    /// <summary>Where interrupts are signals: those that have arrived, a bit each. Atomic.</summary>
+    [FieldOffset(40)] public int IrqPending;
+
+    /// <summary>Where cores are threads: counts wake-ups; the thread waits on it. Atomic.</summary>
+    [FieldOffset(44)] public int Wakes;
+
+    /// <summary>Where cores are threads: 1 while it waits. Atomic.</summary>
+    [FieldOffset(48)] public int IsHalted;
+
+    /// <summary>Where cores are threads: the thread.</summary>
+    [FieldOffset(52)] public int ThreadId;
+
     /// <summary>For the runtime: 64 bytes it lays out itself (current P, lock depth, ...).</summary>
     [FieldOffset(64)] public fixed byte Runtime[64];
 }

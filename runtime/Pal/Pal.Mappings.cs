@@ -56,7 +56,7 @@ internal static unsafe class Mappings
         {
             return Fail(Errno.Enomem);
         }
-        if (protection != 0 && !Commit(p, bytes))
+        if (protection != 0 && !Machine.CommitPages(p, bytes))
         {
             _ = MUnmap(p, bytes);
             return Fail(Errno.Enomem);
@@ -76,7 +76,7 @@ internal static unsafe class Mappings
         {
             return Errno.Fail(Errno.Einval);
         }
-        return Commit((byte*)address, RoundUp((nuint)length)) ? 0 : Errno.Fail(Errno.Enomem);
+        return Machine.CommitPages(address, RoundUp((nuint)length)) ? 0 : Errno.Fail(Errno.Enomem);
     }
 
     [RuntimeExport("SystemNative_MUnmap")]
@@ -88,14 +88,7 @@ internal static unsafe class Mappings
         }
         nuint bytes = RoundUp((nuint)length);
         byte* p = (byte*)address;
-        for (nuint at = 0; at < bytes; at += PageBytes)
-        {
-            void* page = Machine.UnmapPage(p + at);
-            if (page != null)
-            {
-                Machine.FreePage(page);
-            }
-        }
+        Machine.DecommitPages(p, bytes);
         return GiveRange(p, bytes) ? 0 : Errno.Fail(Errno.Enomem);
     }
 
@@ -151,29 +144,6 @@ internal static unsafe class Mappings
     {
         ulong at = (ulong)address;
         return at % PageBytes == 0 && at >= Start && at - Start < s_used && length != 0 && length <= s_used - (at - Start);
-    }
-
-    // A page that has a frame keeps it.
-    private static bool Commit(byte* p, nuint bytes)
-    {
-        for (nuint at = 0; at < bytes; at += PageBytes)
-        {
-            if (Machine.IsMapped(p + at))
-            {
-                continue;
-            }
-            void* page = Machine.AllocPage();
-            if (page == null)
-            {
-                return false;
-            }
-            if (!Machine.MapPage(p + at, page))
-            {
-                Machine.FreePage(page);
-                return false;
-            }
-        }
-        return true;
     }
 
     private static byte* TakeRange(nuint bytes)

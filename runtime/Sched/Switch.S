@@ -1,6 +1,6 @@
 # Where a new goroutine starts.
 #
-# SW1  A new G's saved frame is laid out as SwitchStack's (kernel/Cpu/cpu.S): rbx = Fn, r12 = Arg, return address
+# SW1  A new G's saved frame is laid out as SwitchStack's (kernel/Cpu/core.S): rbx = Fn, r12 = Arg, return address
 #      SchedStart + 1, and rsp is 16-byte aligned after the return.
 # SW2  Unwinding ends here: the return address of this frame is undefined. The nop makes the return address lie
 #      inside this routine even before its first instruction has run.

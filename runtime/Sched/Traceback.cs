@@ -105,7 +105,7 @@ internal static unsafe class Traceback
                 continue;
             }
             UnwindContext c;
-            nuint* saved = (nuint*)gp->Rsp;         // kernel/Cpu/cpu.S, CP2
+            nuint* saved = (nuint*)gp->Rsp;         // kernel/Cpu/core.S, CP2
             c.R15 = saved[0];
             c.R14 = saved[1];
             c.R13 = saved[2];

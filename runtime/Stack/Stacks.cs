@@ -1,7 +1,7 @@
 // Goroutine stacks: reserved slots whose pages appear on first touch.
 //
 // SK1  Stacks never move: .NET code holds pointers into them. A slot belongs to one G for ever (G2).
-// SK2  A page is committed by the fault of its first touch, with frames from Machine.AllocFaultPage, which can be had
+// SK2  A page is committed by the fault of its first touch, by Machine.GrowStack, whose frames can be had
 //      even when the fault strikes inside the frame allocator. No lock is taken.
 // SK3  A stack may use as much as its slot holds, but no more than a quarter of the machine's memory: so a runaway
 //      recursion ends in Go's report, not in lack of memory.
@@ -18,7 +18,7 @@ namespace Unikernel.Runtime.Sched;
 internal static unsafe class Stacks
 {
     private const int MaxLargeSlots = 1024;
-    private const ulong KeepBytes = 64 * 1024;
+    private const ulong KeepBytes = Machine.StackKeepBytes;
     private const int TlsControlBytes = 64;     // above the FS base: own address, and what a C library may look at
 
     private struct SlotClasses
@@ -79,14 +79,7 @@ internal static unsafe class Stacks
         ulong keep = (ulong)gp->StackHi - KeepBytes;
         if ((ulong)gp->StackLow < keep)
         {
-            for (ulong at = (ulong)gp->StackLow; at < keep; at += StackLayout.PageBytes)
-            {
-                void* frame = Machine.UnmapPage((void*)at);
-                if (frame != null)
-                {
-                    Machine.FreePage(frame);
-                }
-            }
+            Machine.TrimStack(gp->StackLow, (byte*)keep);
             gp->StackLow = (byte*)keep;
         }
         gp->SchedLink = (G*)s_classes.Free[gp->StackClass];
@@ -102,16 +95,15 @@ internal static unsafe class Stacks
         G* gp = (G*)OffHeap.Alloc((nuint)sizeof(G));
         byte* tls = (byte*)OffHeap.Alloc(s_tlsBytes + TlsControlBytes);
         byte* hi = (byte*)StackLayout.SlotHi(slotClass, s_classes.Used[slotClass]);
-        byte* top = hi - StackLayout.PageBytes;
-        void* frame = gp == null || tls == null ? null : Machine.AllocPage();
-        if (frame == null || !Machine.MapPage(top, frame))
+        byte* low = gp == null || tls == null ? null : Machine.MakeStack(hi);
+        if (low == null)
         {
             return null;
         }
         s_classes.Used[slotClass]++;
         gp->StackHi = hi;
         gp->StackLo = hi - s_classes.LimitBytes[slotClass];
-        gp->StackLow = top;
+        gp->StackLow = low;
         gp->StackClass = (byte)slotClass;
         gp->TlsBase = tls + s_tlsBytes;
         FillTls(gp->TlsBase);
@@ -148,15 +140,15 @@ internal static unsafe class Stacks
         {
             return Overflow(f, hi);
         }
-        void* frame = Machine.AllocFaultPage();
-        if (frame == null || !Machine.MapFaultPage((void*)page, frame))
+        byte* low = Machine.GrowStack((byte*)page, (byte*)(hi - s_classes.LimitBytes[c]));
+        if (low == null)
         {
             Throw.FatalTrap("out of memory for a goroutine's stack"u8, f);
         }
         G* gp = Proc.GetG();
-        if (page < (ulong)gp->StackLow && page >= (ulong)gp->StackLo)
+        if (low < gp->StackLow && page >= (ulong)gp->StackLo)
         {
-            gp->StackLow = (byte*)page;
+            gp->StackLow = low;
         }
         return true;
     }

@@ -59,8 +59,7 @@ internal static unsafe partial class Proc
     {
         int perPage = (int)StackLayout.PageBytes / sizeof(TimerHeap.Entry);
         TimerHeap.Entry* entries = (TimerHeap.Entry*)StackLayout.ArraysBase;
-        void* frame = Machine.AllocPage();
-        if (frame == null || !Machine.MapPage(entries + s_p.Timers.Capacity, frame))
+        if (!Machine.CommitPages(entries + s_p.Timers.Capacity, (nuint)StackLayout.PageBytes))
         {
             Throw.Fatal("out of memory for timers"u8);
         }

@@ -1,4 +1,5 @@
-// Every in-kernel test as a test of its own. One boot runs them all; a test without a result fails.
+// Every in-kernel test as a test of its own, in QEMU and as a Linux process. One run makes them all; a test without a
+// result fails.
 using System;
 using System.Collections.Generic;
 using System.IO;
@@ -12,8 +13,8 @@ using Xunit;
 
 namespace Unikernel.Tests.Qemu;
 
-/// <summary>One boot of the Guest image, shared by all its tests.</summary>
-public sealed class GuestRun : IAsyncLifetime
+/// <summary>One run of the Guest image, shared by all its tests.</summary>
+public abstract class GuestRun(BootRoute route) : IAsyncLifetime
 {
     private const int Seconds = 300;
 
@@ -29,7 +30,7 @@ public sealed class GuestRun : IAsyncLifetime
 
     public async Task InitializeAsync()
     {
-        await using Vm vm = Vm.Start("Guest", "GREETING=from_the_command_line", memory: "1G");
+        await using Vm vm = Vm.Start("Guest", "GREETING=from_the_command_line", route, memory: "1G");
         try
         {
             await vm.WaitForExit(Seconds);
@@ -66,7 +67,15 @@ public sealed class GuestRun : IAsyncLifetime
     public Task DisposeAsync() => Task.CompletedTask;
 }
 
-public class GuestTests(GuestRun run) : IClassFixture<GuestRun>
+public sealed class QemuRun() : GuestRun(BootRoute.Kernel);
+
+public sealed class LinuxRun() : GuestRun(BootRoute.Linux);
+
+public class GuestTests(QemuRun run) : GuestResults(run), IClassFixture<QemuRun>;
+
+public class LinuxGuestTests(LinuxRun run) : GuestResults(run), IClassFixture<LinuxRun>;
+
+public abstract class GuestResults(GuestRun run)
 {
     private const int TailCharacters = 6000;
 

@@ -27,6 +27,7 @@ public class SampleTests
     [InlineData(BootRoute.Kernel)]
     [InlineData(BootRoute.KernelPc)]
     [InlineData(BootRoute.Microvm)]
+    [InlineData(BootRoute.Linux)]
     public async Task Sieve_on_each_direct_route(BootRoute route)
     {
         (int code, string log) = await Run("shell", "sieve 1000\nexit 7\n", route: route);
@@ -70,16 +71,32 @@ public class SampleTests
         Assert.Equal("unikernel: this CPU lacks AVX2", log.Trim());
     }
 
-    [Theory]
-    [InlineData("null", "panic: System.NullReferenceException: ", "Crash.DereferenceNull")]
-    [InlineData("div", "panic: System.DivideByZeroException: ", "Crash.Divide")]
-    [InlineData("overflow", "panic: System.OverflowException: ", "Crash.Divide")]
-    [InlineData("throw", "panic: System.InvalidOperationException: thrown by the crash command", "Crash.Run")]
-    [InlineData("deadlock", "fatal error: all goroutines are asleep - deadlock!", "goroutine 1 [chan receive (nil chan)]:")]
-    [InlineData("stack", "fatal error: stack overflow", "frames elided...")]
-    public async Task Crashes_report_and_exit_with_2(string kind, string report, string where)
+    public static readonly string[][] Crashes =
+    [
+        ["null", "panic: System.NullReferenceException: ", "Crash.DereferenceNull"],
+        ["div", "panic: System.DivideByZeroException: ", "Crash.Divide"],
+        ["overflow", "panic: System.OverflowException: ", "Crash.Divide"],
+        ["throw", "panic: System.InvalidOperationException: thrown by the crash command", "Crash.Run"],
+        ["deadlock", "fatal error: all goroutines are asleep - deadlock!", "goroutine 1 [chan receive (nil chan)]:"],
+        ["stack", "fatal error: stack overflow", "frames elided..."],
+    ];
+
+    public static TheoryData<BootRoute, string, string, string> CrashesByRoute()
     {
-        (int code, string log) = await Run("shell", $"crash {kind}\n");
+        var data = new TheoryData<BootRoute, string, string, string>();
+        foreach (string[] c in Crashes)
+        {
+            data.Add(BootRoute.Kernel, c[0], c[1], c[2]);
+            data.Add(BootRoute.Linux, c[0], c[1], c[2]);
+        }
+        return data;
+    }
+
+    [Theory]
+    [MemberData(nameof(CrashesByRoute))]
+    public async Task Crashes_report_and_exit_with_2(BootRoute route, string kind, string report, string where)
+    {
+        (int code, string log) = await Run("shell", $"crash {kind}\n", route: route);
         Assert.Equal(2, code);
         Assert.Contains(report, log);
         Assert.Contains(where, log);
@@ -87,8 +104,10 @@ public class SampleTests
         Assert.Contains("Crash.cs:", log);
     }
 
-    [Fact]
-    public async Task Wordcount_equals_a_count_on_the_host()
+    [Theory]
+    [InlineData(BootRoute.Kernel)]
+    [InlineData(BootRoute.Linux)]
+    public async Task Wordcount_equals_a_count_on_the_host(BootRoute route)
     {
         string text = string.Concat(Enumerable.Repeat(await File.ReadAllTextAsync(Path.Combine(Vm.Root, "LICENSE")), 40));
         Assert.True(text.Length > 30_000);
@@ -99,15 +118,17 @@ public class SampleTests
         {
             expected.Append(g.Count()).Append(' ').Append(g.Key).Append('\n');
         }
-        (int code, string log) = await Run("wordcount", text + EndOfInput);
+        (int code, string log) = await Run("wordcount", text + EndOfInput, route: route);
         Assert.Equal(0, code);
         Assert.Equal(expected.ToString(), log);
     }
 
-    [Fact]
-    public async Task Garbage_NULs_and_a_line_of_a_MiB_lose_nothing()
+    [Theory]
+    [InlineData(BootRoute.Kernel)]
+    [InlineData(BootRoute.Linux)]
+    public async Task Garbage_NULs_and_a_line_of_a_MiB_lose_nothing(BootRoute route)
     {
-        await using Vm vm = Vm.Start("shell");
+        await using Vm vm = Vm.Start("shell", route: route);
         byte[] garbage = new byte[64 * 1024];
         new Random(1).NextBytes(garbage);
         for (int i = 0; i < garbage.Length; i++)
@@ -121,22 +142,26 @@ public class SampleTests
         Assert.Contains("\n29\n", vm.Log);
     }
 
-    [Fact]
-    public async Task A_hang_yields_a_goroutine_dump()
+    [Theory]
+    [InlineData(BootRoute.Kernel)]
+    [InlineData(BootRoute.Linux)]
+    public async Task A_hang_yields_a_goroutine_dump(BootRoute route)
     {
-        await using Vm vm = Vm.Start("shell");
+        await using Vm vm = Vm.Start("shell", route: route);
         var e = await Assert.ThrowsAsync<VmException>(() => vm.Expect("this is never printed", 3));
         Assert.Contains("goroutine 1 [IO wait]:", e.Message);
     }
 
     [Theory]
-    [InlineData("nonsense", "unknown sample: nonsense")]
-    [InlineData("--nonsense", "unknown option --nonsense")]
-    [InlineData("--boot floppy", "--boot floppy")]
-    [InlineData("--smp none", "--smp none")]
-    public void Runner_refuses_wrong_usage(string arguments, string complaint)
+    [InlineData("run-qemu.sh", "nonsense", "unknown sample: nonsense")]
+    [InlineData("run-qemu.sh", "--nonsense", "unknown option --nonsense")]
+    [InlineData("run-qemu.sh", "--boot floppy", "--boot floppy")]
+    [InlineData("run-qemu.sh", "--smp none", "--smp none")]
+    [InlineData("run-linux.sh", "nonsense", "unknown sample: nonsense")]
+    [InlineData("run-linux.sh", "--mem lots", "--mem lots")]
+    public void Runner_refuses_wrong_usage(string script, string arguments, string complaint)
     {
-        (int code, string output, string errors) = Runner(arguments, "");
+        (int code, string output, string errors) = Runner(arguments, "", script);
         Assert.Equal(64, code);
         Assert.Equal("", output);
         Assert.Contains(complaint, errors);
@@ -144,9 +169,31 @@ public class SampleTests
     }
 
     [Fact]
-    public async Task Runner_ends_a_guest_that_does_not()
+    public void Linux_runner_gives_the_exit_code()
     {
-        var start = new ProcessStartInfo(Path.Combine(Vm.Root, "run-qemu.sh"), ["--no-build", "--accel", "tcg", "--boot", "kernel", "--timeout", "3", "shell"])
+        (int code, string output, _) = Runner("--no-build --mem 64M --timeout 60 shell", "sieve 100\nexit 5\n", "run-linux.sh");
+        Assert.Equal("541\n", output);
+        Assert.Equal(5, code);
+    }
+
+    [Theory]
+    [InlineData("mem=1M", "mem= wants a size of at least 16M")]
+    [InlineData("mem=12Q", "mem= wants a size of at least 16M")]
+    [InlineData("port2=/no/such/folder/file", "cannot be opened")]
+    public void Bad_arguments_of_the_Linux_process_are_one_clear_line(string argument, string complaint)
+    {
+        (int code, string output, _) = Runner($"--no-build hello -- {argument}", "", "run-linux.sh");
+        Assert.Equal(3, code);
+        Assert.Matches("^unikernel: [^\n]*\n$", output);
+        Assert.Contains(complaint, output);
+    }
+
+    [Theory]
+    [InlineData("run-qemu.sh", "--no-build --accel tcg --boot kernel --timeout 3 shell")]
+    [InlineData("run-linux.sh", "--no-build --timeout 3 shell")]
+    public async Task Runner_ends_a_guest_that_does_not(string script, string arguments)
+    {
+        var start = new ProcessStartInfo(Path.Combine(Vm.Root, script), arguments.Split(' '))
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
@@ -158,7 +205,7 @@ public class SampleTests
         await p.WaitForExitAsync();
         Assert.Equal(124, p.ExitCode);
         Assert.Contains("goroutine 1 [IO wait]:", output);
-        Assert.Contains("no end after 3 s", await errors);
+        Assert.Equal(script == "run-qemu.sh", (await errors).Contains("no end after 3 s", StringComparison.Ordinal));
     }
 
     [Fact]
@@ -179,9 +226,9 @@ public class SampleTests
         return p.ExitCode;
     }
 
-    private static (int Code, string Output, string Errors) Runner(string arguments, string input)
+    private static (int Code, string Output, string Errors) Runner(string arguments, string input, string script = "run-qemu.sh")
     {
-        var start = new ProcessStartInfo(Path.Combine(Vm.Root, "run-qemu.sh"), arguments.Split(' '))
+        var start = new ProcessStartInfo(Path.Combine(Vm.Root, script), arguments.Split(' '))
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,

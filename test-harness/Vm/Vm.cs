@@ -1,7 +1,7 @@
-// A virtual machine under test.
+// A machine under test: a QEMU, or the program as a Linux process.
 //
-// VM1  A Vm ends with its Dispose, whatever happened: no QEMU is left behind.
-// VM2  When time runs out the guest gets an NMI, so that it prints its goroutines, before it is killed; the exception
+// VM1  A Vm ends with its Dispose, whatever happened: no process is left behind.
+// VM2  When time runs out the guest gets an NMI (a Linux process: SIGQUIT), so that it prints its goroutines, before it is killed; the exception
 //      carries the whole console log.
 using System;
 using System.Collections.Generic;
@@ -25,6 +25,9 @@ public enum BootRoute
 
     /// <summary>PVH on microvm.</summary>
     Microvm,
+
+    /// <summary>No virtual machine: the same program as a Linux process.</summary>
+    Linux,
 }
 
 /// <summary>A failure in the guest, with its console log.</summary>
@@ -36,15 +39,17 @@ public sealed class Vm : IAsyncDisposable
     private const int ExitCodeUnknown = -1;
     private static readonly TimeSpan s_dumpTime = TimeSpan.FromSeconds(2);
 
-    private readonly Process _qemu;
+    private readonly Process _qemu;         // or the Linux process itself
+    private readonly bool _isLinux;
     private readonly string _directory;
     private readonly StringBuilder _log = new();
     private readonly Task _reader;
     private int _matched;       // log before this has been consumed by Expect
 
-    private Vm(Process qemu, string directory)
+    private Vm(Process qemu, string directory, bool isLinux)
     {
         _qemu = qemu;
+        _isLinux = isLinux;
         _directory = directory;
         _reader = Task.Run(ReadConsole);
     }
@@ -73,18 +78,23 @@ public sealed class Vm : IAsyncDisposable
     /// <param name="image">Name of the sample or application.</param>
     /// <param name="arguments">Kernel arguments; tty=0 is added.</param>
     /// <param name="route">Boot route.</param>
-    /// <param name="memory">QEMU's -m.</param>
+    /// <param name="memory">QEMU's -m, or mem=.</param>
     /// <param name="cpu">QEMU's -cpu.</param>
     public static Vm Start(string image, string arguments = "", BootRoute route = BootRoute.Kernel, string memory = "512M", string cpu = "max")
     {
         string directory = Directory.CreateTempSubdirectory("unikernel-vm").FullName;
+        string path = Path.Combine(Root, "artifacts", "images", image, image);
+        if (route == BootRoute.Linux)
+        {
+            return Start(path + ".linux", [$"mem={memory}", $"port2={directory}/com2", "tty=0", .. arguments.Split(' ')], directory, true);
+        }
         List<string> command =
         [
             "-accel", "tcg,thread=multi", "-cpu", cpu, "-m", memory, "-nodefaults", "-no-user-config", "-display", "none",
             "-no-reboot", "-device", "isa-debug-exit,iobase=0xf4,iosize=4",
             "-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
             "-monitor", $"unix:{directory}/monitor,server=on,wait=off",
-            "-kernel", Path.Combine(Root, "artifacts", "images", image, image + ".elf"),
+            "-kernel", path + ".elf",
             "-append", $"tty=0 {arguments}",
         ];
         command.AddRange(route switch
@@ -93,13 +103,18 @@ public sealed class Vm : IAsyncDisposable
             BootRoute.KernelPc => ["-M", "pc", "-serial", $"file:{directory}/com2"],
             _ => ["-M", "q35", "-serial", $"file:{directory}/com2"],
         });
-        var start = new ProcessStartInfo("qemu-system-x86_64", command)
+        return Start("qemu-system-x86_64", command, directory, false);
+    }
+
+    private static Vm Start(string program, List<string> command, string directory, bool isLinux)
+    {
+        var start = new ProcessStartInfo(program, command)
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,
             RedirectStandardError = true,
         };
-        return new Vm(Process.Start(start)!, directory);
+        return new Vm(Process.Start(start)!, directory, isLinux);
     }
 
     /// <summary>Types text at the console.</summary>
@@ -155,11 +170,18 @@ public sealed class Vm : IAsyncDisposable
         }
         await _reader;
         int code = _qemu.ExitCode;
-        return code == 0 ? 0 : (code & 1) == 1 ? (code - 1) / 2 : ExitCodeUnknown;
+        return _isLinux ? code : code == 0 ? 0 : (code & 1) == 1 ? (code - 1) / 2 : ExitCodeUnknown;
     }
 
     private async Task Dump()
     {
+        if (_isLinux)
+        {
+            using Process kill = Process.Start("kill", ["-QUIT", $"{_qemu.Id}"]);
+            await kill.WaitForExitAsync();
+            await Task.Delay(s_dumpTime);
+            return;
+        }
         try
         {
             using var monitor = new Socket(AddressFamily.Unix, SocketType.Stream, ProtocolType.Unspecified);

@@ -18,7 +18,7 @@ public partial class LayoutTests
     [Fact]
     public void ATrapFrameIsWhatTheStubPushes()
     {
-        string[] pushed = [.. PushOrder().Matches(Source("Cpu/traps.S")).Select(m => m.Groups[1].Value)];
+        string[] pushed = [.. PushOrder().Matches(Source("Pc/Cpu/traps.S")).Select(m => m.Groups[1].Value)];
         Assert.Equal(15, pushed.Length);
         for (int i = 0; i < pushed.Length; i++)
         {
@@ -43,7 +43,7 @@ public partial class LayoutTests
     [Fact]
     public unsafe void TheImageLayoutHasAWordForEveryQuadOfItsTable()
     {
-        string table = Source("Boot/boot.S").Split("ImageLayoutTable:")[1].Split(".bss")[0];
+        string table = Source("Pc/Boot/boot.S").Split("ImageLayoutTable:")[1].Split(".bss")[0];
         int words = table.Split('\n').Where(l => l.TrimStart().StartsWith(".quad", StringComparison.Ordinal)).Sum(l => l.Split(',').Length);
         Assert.Equal(words * 8, sizeof(ImageLayout));
     }

@@ -1,4 +1,4 @@
-// Firmware memory maps: invariants MM1..MM3 of kernel/Boot/MemoryMap.cs, against a model with one flag a page.
+// Firmware memory maps: invariants MM1..MM3 of kernel/Pc/Boot/MemoryMap.cs, against a model with one flag a page.
 using System;
 using System.Collections.Generic;
 using CsCheck;

@@ -24,6 +24,9 @@ public static unsafe partial class Machine
     private const int MaxRanges = 128;
     private const int FaultReserve = 8;
 
+    /// <summary>A stack keeps this much, at its top, when its goroutine has ended.</summary>
+    public const ulong StackKeepBytes = 64 * 1024;
+
     private struct FrameRanges
     {
         internal fixed ulong Words[MaxRanges * 2];  // PhysRange[]
@@ -254,7 +257,7 @@ public static unsafe partial class Machine
     }
 
     /// <summary>Fault context: a zeroed frame, see FR4; null when there is none.</summary>
-    public static void* AllocFaultPage()
+    private static void* AllocFaultPage()
     {
         if (s_allocating == 0)
         {

@@ -156,12 +156,7 @@ public static unsafe partial class Machine
         return table + Index(va, 12);
     }
 
-    /// <summary>Maps a frame (a direct-map address) read-write at a page of virtual memory; false when memory is out.</summary>
-    public static bool MapPage(void* va, void* page) => MapFrame(va, page, false);
-
-    /// <summary>Fault context: MapPage, with tables that can be had there.</summary>
-    public static bool MapFaultPage(void* va, void* page) => MapFrame(va, page, true);
-
+    // Maps a frame (a direct-map address) read-write at a page of virtual memory; false when memory is out.
     private static bool MapFrame(void* va, void* page, bool isFault)
     {
         var e = Entry((ulong)va, isFault);
@@ -174,14 +169,14 @@ public static unsafe partial class Machine
     }
 
     /// <summary>Whether a page of virtual memory has a frame.</summary>
-    public static bool IsMapped(void* va)
+    private static bool IsMapped(void* va)
     {
         var e = FindEntry((ulong)va);
         return e != null && (*e & Present) != 0;
     }
 
     /// <summary>Takes a page's frame away; its direct-map address, or null.</summary>
-    public static void* UnmapPage(void* va)
+    private static void* UnmapPage(void* va)
     {
         var e = FindEntry((ulong)va);
         if (e == null || (*e & Present) == 0)

@@ -17,16 +17,7 @@ public static unsafe partial class Machine
 
     private const ushort DebugExitPort = 0xf4;
     private const ulong BootMapSize = 1UL << 32;    // what boot.S maps
-    private const int MaxBootSteps = 64;
     private const int FwCfgMax = 2048;
-
-    private struct BootSteps
-    {
-        public int Count;
-        public fixed ulong Tsc[MaxBootSteps];
-        public fixed ulong Name[MaxBootSteps];
-        public fixed int NameLength[MaxBootSteps];
-    }
 
     private struct FwCfgBuffer
     {
@@ -34,7 +25,6 @@ public static unsafe partial class Machine
     }
 
     private static BootInfo s_boot;         // immutable after InitBootInfo
-    private static BootSteps s_steps;       // boot core only
     private static FwCfgBuffer s_fwCfg;     // InitBootInfo only
     private static bool s_hypervisor;       // immutable after InitBootInfo
 
@@ -45,17 +35,9 @@ public static unsafe partial class Machine
 
     public static int CommandLineLength => s_boot.CommandLineLength;
 
-    /// <summary>Finds a kernel option (key or key=value); the value is not NUL-terminated.</summary>
-    public static bool TryGetArg(ReadOnlySpan<byte> key, out byte* value, out int length)
-    {
-        fixed (byte* k = key)
-        {
-            return CommandLineParser.TryGet(CommandLine, s_boot.CommandLineLength, k, key.Length, out value, out length);
-        }
-    }
+    private static ulong FirstBootTick => Cpu.EntryTsc();
 
-    /// <summary>Whether a NUL-terminated word of the command line is for the kernel, not for Main.</summary>
-    public static bool IsKernelArgument(byte* word) => CommandLineParser.IsForKernel(word);
+    private static ulong BootTicks() => Cpu.ReadTsc();
 
     /// <summary>Copies what the loader left at info (a direct-map address). Refuses the machine with exit code 3 if it is unusable.</summary>
     public static void InitBootInfo(int protocol, void* info)
@@ -106,44 +88,6 @@ public static unsafe partial class Machine
             Print("unikernel: the command line is too long and was cut\n"u8);
         }
         BootStep("boot information"u8);
-    }
-
-    /// <summary>Marks the end of a boot step. name must be a literal.</summary>
-    public static void BootStep(ReadOnlySpan<byte> name)
-    {
-        if (s_steps.Count < MaxBootSteps)
-        {
-            fixed (byte* p = name)
-            {
-                s_steps.Tsc[s_steps.Count] = Cpu.ReadTsc();
-                s_steps.Name[s_steps.Count] = (ulong)p;
-                s_steps.NameLength[s_steps.Count] = name.Length;
-                s_steps.Count++;
-            }
-        }
-    }
-
-    /// <summary>With the kernel argument bootchart: a line per step, microseconds since kernel entry and of the step.</summary>
-    public static void PrintBootChart()
-    {
-        if (!TryGetArg("bootchart"u8, out _, out _))
-        {
-            return;
-        }
-        var first = Cpu.EntryTsc();
-        var last = first;
-        for (var i = 0; i < s_steps.Count; i++)
-        {
-            var tsc = s_steps.Tsc[i];
-            Print("bootchart "u8);
-            PrintDecimal(TicksToNs(tsc - first) / 1000, 8);
-            Print(" us  +"u8);
-            PrintDecimal(TicksToNs(tsc - last) / 1000, 7);
-            Print("  "u8);
-            Print((byte*)s_steps.Name[i], (nuint)s_steps.NameLength[i]);
-            Print("\n"u8);
-            last = tsc;
-        }
     }
 
     /// <summary>Ends the machine: isa-debug-exit, else ACPI power-off, else reset. Does not return.</summary>

@@ -1,11 +1,9 @@
-// Dispatch of exceptions and interrupts, and the report of a fatal one.
+// Exceptions on their way to the runtime, and the report of a fatal one: the same on every body of the machine.
 //
-// TD1  A handler records and returns; it never schedules.
-// TD2  An exception goes to OnFault once; a second exception before that returns is fatal.
-// TD3  A fault while a fatal report is being written shortens the report and then ends the machine; it cannot recurse.
-// Context: IST stack, interrupts off. Allocates nothing.
-
-using System.Runtime;
+// TF1  A handler records and returns; it never schedules.
+// TF2  An exception goes to OnFault once; a second exception before that returns is fatal.
+// TF3  A fault while a fatal report is being written shortens the report and then ends the machine; it cannot recurse.
+// Context: interrupt stack, interrupts off. Allocates nothing.
 
 namespace Unikernel.Kernel;
 
@@ -20,13 +18,6 @@ public static unsafe partial class Machine
     /// <summary>Called by a fatal report after the registers; prints what the runtime knows. May not return.</summary>
     public static delegate*<TrapFrame*, void> OnFatalTrap;
 
-    private struct VectorTable
-    {
-        public fixed ulong Handlers[256];
-    }
-
-    private static VectorTable s_vectors;  // written with interrupts off
-
     /// <summary>The address a page fault being handled was about.</summary>
     public static ulong FaultAddress => CurrentCore->FaultAddress;
 
@@ -35,47 +26,10 @@ public static unsafe partial class Machine
 
     public static Core* CurrentCore => (Core*)Cpu.GetCore();
 
-    /// <summary>Handler of a vector 32..255, run in interrupt context; it need not acknowledge the APIC.</summary>
-    public static void SetInterruptHandler(byte vector, delegate*<TrapFrame*, void> handler)
-    {
-        if (vector >= 32)
-        {
-            s_vectors.Handlers[vector] = (ulong)handler;
-        }
-    }
-
-    [RuntimeExport("TrapDispatch")]
-    private static void TrapDispatch(TrapFrame* frame)
+    private static void DispatchFault(TrapFrame* frame)
     {
         var core = CurrentCore;
         var vector = frame->Vector;
-        if (vector >= 32)
-        {
-            core->InInterrupt = 1;
-            var handler = (delegate*<TrapFrame*, void>)s_vectors.Handlers[(byte)vector];
-            if (handler != null)
-            {
-                handler(frame);
-            }
-            if (vector != SpuriousVector)
-            {
-                ApicEndOfInterrupt();
-            }
-            core->InInterrupt = 0;
-            return;
-        }
-        if (vector == TrapFrame.Nmi)
-        {
-            if (OnNmi != null)
-            {
-                OnNmi(frame);
-            }
-            return;
-        }
-        if (vector == TrapFrame.PageFault)
-        {
-            core->FaultAddress = Cpu.ReadCr2();
-        }
         if (core->InFault == 0 && core->InInterrupt == 0 && core->FatalDepth == 0 && OnFault != null
             && vector != TrapFrame.DoubleFault && vector != TrapFrame.MachineCheck)
         {
@@ -94,7 +48,7 @@ public static unsafe partial class Machine
     public static void FatalTrap(TrapFrame* frame)
     {
         var core = CurrentCore;
-        Cpu.DisableInterrupts();
+        DisableInterrupts();
         core->FatalDepth++;
         if (core->FatalDepth > 2)
         {

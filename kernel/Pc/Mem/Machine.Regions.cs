@@ -1,0 +1,66 @@
+// Memory in the two regions of addresses: programs' mappings, and goroutine stacks.
+//
+// RG1  A page of a region has a frame exactly while it is committed.
+// RG2  A new stack has its highest page; the page below its lowest is never there: that is its guard.
+// Context: GrowStack on the page fault's stack, the rest in goroutines. Allocates frames.
+namespace Unikernel.Kernel;
+
+public static unsafe partial class Machine
+{
+    /// <summary>Makes pages usable; those that are already stay as they are. False when memory is out: some may be committed.</summary>
+    public static bool CommitPages(void* va, nuint bytes)
+    {
+        for (nuint at = 0; at < bytes; at += (nuint)PageBytes)
+        {
+            var page = (byte*)va + at;
+            if (IsMapped(page))
+            {
+                continue;
+            }
+            var frame = AllocPage();
+            if (frame == null)
+            {
+                return false;
+            }
+            if (!MapFrame(page, frame, false))
+            {
+                FreePage(frame);
+                return false;
+            }
+        }
+        return true;
+    }
+
+    /// <summary>Gives pages back; committed again, they are zero.</summary>
+    public static void DecommitPages(void* va, nuint bytes)
+    {
+        for (nuint at = 0; at < bytes; at += (nuint)PageBytes)
+        {
+            var frame = UnmapPage((byte*)va + at);
+            if (frame != null)
+            {
+                FreePage(frame);
+            }
+        }
+    }
+
+    /// <summary>Prepares the slot of a new stack that ends at <paramref name="hi"/>; its lowest usable address so far, or null when memory is out.</summary>
+    public static byte* MakeStack(byte* hi)
+    {
+        var top = hi - PageBytes;
+        return CommitPages(top, (nuint)PageBytes) ? top : null;
+    }
+
+    /// <summary>
+    /// Fault context: makes <paramref name="page"/> of a stack usable, which may not reach below
+    /// <paramref name="limit"/>. The lowest address that will not fault, or null when memory is out.
+    /// </summary>
+    public static byte* GrowStack(byte* page, byte* limit)
+    {
+        var frame = AllocFaultPage();
+        return frame == null || !MapFrame(page, frame, true) ? null : page;
+    }
+
+    /// <summary>Gives a stack's pages from <paramref name="low"/> to <paramref name="keep"/> back.</summary>
+    public static void TrimStack(byte* low, byte* keep) => DecommitPages(low, (nuint)(keep - low));
+}
