@@ -43,6 +43,24 @@ public unsafe struct Core
     /// <summary>Where cores are threads: the thread.</summary>
     [FieldOffset(52)] public int ThreadId;
 
+    /// <summary>Index of the core, 0 = the one that boots.</summary>
+    [FieldOffset(56)] public int Id;
+
+    /// <summary>Bare metal: the local APIC's id.</summary>
+    [FieldOffset(60)] public uint ApicId;
+
     /// <summary>For the runtime: 64 bytes it lays out itself (current P, lock depth, ...).</summary>
     [FieldOffset(64)] public fixed byte Runtime[64];
+
+    /// <summary>When the alarm is due, 0 = none; guarded by interrupts off.</summary>
+    [FieldOffset(128)] public long AlarmNs;
+
+    /// <summary>Linux: the core's timer.</summary>
+    [FieldOffset(136)] public int TimerId;
+
+    /// <summary>Bare metal: this core is inside the frame allocator.</summary>
+    [FieldOffset(140)] public int Allocating;
+
+    /// <summary>While the core is frozen: what it was doing. Atomic.</summary>
+    [FieldOffset(144)] public TrapFrame* Frozen;
 }
