@@ -32,24 +32,41 @@ if [ -x "$command" ]; then
     exit 0
 fi
 
-# The mirror this machine uses for its release: the first address of either form of source list that names the release.
+# The mirror this machine uses for its release: the first address of either form of source list that offers the
+# release's component main.
 release=$(. /etc/os-release && printf '%s' "${VERSION_CODENAME:-}")
+distribution=$(. /etc/os-release && printf '%s' "${ID:-}")
 mirror_of() {
-    { cat /etc/apt/sources.list /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources 2>/dev/null || true; } |
-        awk -v suite="$1" '
-            # a paragraph of a .sources file
-            /^[[:space:]]*$/ || /^Types:/ { uri = "" }
-            /^URIs:/ { uri = $2 }
-            /^Suites:/ { for (i = 2; i <= NF; i++) if ($i == suite && uri != "") { print uri; exit } }
-            # a line of a .list file
-            /^deb / {
-                sub(/\[[^]]*\]/, "")
-                if ($3 == suite) { print $2; exit }
-            }'
+    local file
+    for file in /etc/apt/sources.list /etc/apt/sources.list.d/*.sources /etc/apt/sources.list.d/*.list; do
+        [ ! -f "$file" ] || { cat "$file"; echo; }
+    done | awk -v suite="$1" '
+        function has(list, word,    words, n, i) {
+            n = split(list, words)
+            for (i = 1; i <= n; i++) if (words[i] == word) return 1
+            return 0
+        }
+        function offer(uri, suites, components) {
+            if (found == "" && uri != "" && has(suites, suite) && has(components, "main")) found = uri
+        }
+        # a .sources file: paragraphs of fields
+        /^[[:space:]]*$/ { offer(uri, suites, components); uri = suites = components = "" }
+        /^URIs:/ { uri = $2 }
+        /^Suites:/ { suites = $0 }
+        /^Components:/ { components = $0 }
+        # a .list file: a line each
+        /^deb[[:space:]]/ {
+            sub(/\[[^]]*\]/, "")
+            address = $2
+            name = $3
+            $1 = $2 = $3 = ""
+            offer(address, name, $0)
+        }
+        END { print found }'
 }
 mirror=$(mirror_of "$release")
 [ -n "$mirror" ] || { say "no Go: apt's sources name no mirror of ${release:-this release}"; exit 69; }
-keyring=/usr/share/keyrings/debian-archive-keyring.gpg
+keyring=/usr/share/keyrings/$distribution-archive-keyring.gpg
 signed=''
 [ ! -f "$keyring" ] || signed="[signed-by=$keyring]"
 
@@ -87,7 +104,7 @@ case $release in
     *) set -- "$release 1.27" "$release 1.24" "$release 1.22" ;;
 esac
 components=main
-! (. /etc/os-release && [ "$ID" = ubuntu ]) || components="main universe"
+[ "$distribution" != ubuntu ] || components="main universe"
 for candidate in "$@"; do
     read -r suite version <<<"$candidate"
     if fetch "$suite" "$components" "$version"; then

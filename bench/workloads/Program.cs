@@ -102,6 +102,7 @@ internal static class Program
             Report.Skip($"no {Procs} cores: goroutines run on {Go.GoMaxProcs} here");
             return 0;
         }
+        Report.PrepareOutOfMemory();
         try
         {
             run();
@@ -113,7 +114,7 @@ internal static class Program
         }
         catch (OutOfMemoryException)        // InsufficientMemoryException, no memory for a goroutine, is one too
         {
-            return Report.Fail("out of memory");
+            return Report.FailOutOfMemory();
         }
     }
 

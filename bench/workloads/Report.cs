@@ -1,6 +1,8 @@
 using System;
 using System.Diagnostics;
 using System.Globalization;
+using System.IO;
+using System.Text;
 
 namespace Unikernel.Bench;
 
@@ -11,6 +13,9 @@ internal sealed class WrongAnswerException(string message) : Exception(message);
 internal static class Report
 {
     private const int WarmUpShare = 20;
+
+    private static Stream s_output = Stream.Null;
+    private static byte[] s_outOfMemory = [];
 
     /// <summary>The row that runs.</summary>
     internal static string Current { get; set; } = "";
@@ -56,6 +61,20 @@ internal static class Report
     internal static int Fail(string reason)
     {
         Console.WriteLine($"@fail {Current} {reason}");
+        return 1;
+    }
+
+    /// <summary>Makes what <see cref="FailOutOfMemory"/> needs while there is memory.</summary>
+    internal static void PrepareOutOfMemory()
+    {
+        s_output = Console.OpenStandardOutput();
+        s_outOfMemory = Encoding.UTF8.GetBytes($"@fail {Current} out of memory\n");
+    }
+
+    /// <summary>Allocates nothing.</summary>
+    internal static int FailOutOfMemory()
+    {
+        s_output.Write(s_outOfMemory, 0, s_outOfMemory.Length);
         return 1;
     }
 
