@@ -3,6 +3,7 @@ using System.Diagnostics;
 using System.Globalization;
 using System.IO;
 using System.Text;
+using System.Threading;
 
 namespace Unikernel.Bench;
 
@@ -64,9 +65,10 @@ internal static class Report
         return 1;
     }
 
-    /// <summary>Makes what <see cref="FailOutOfMemory"/> needs while there is memory.</summary>
+    /// <summary>Makes what <see cref="FailOutOfMemory"/> and the end of the program need while there is memory.</summary>
     internal static void PrepareOutOfMemory()
     {
+        _ = Thread.CurrentThread;
         s_output = Console.OpenStandardOutput();
         s_outOfMemory = Encoding.UTF8.GetBytes($"@fail {Current} out of memory\n");
     }
