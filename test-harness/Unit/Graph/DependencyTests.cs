@@ -26,8 +26,8 @@ public class DependencyTests
     // applications get the composition root through iso/Unikernel.App.targets and reference nothing else
     private static readonly string[] s_applications =
     [
-        "bench/figures/figures", "samples/hello/hello", "samples/shell/shell", "samples/sieve/sieve",
-        "samples/wordcount/wordcount", "test-harness/Guest/Guest",
+        "bench/figures/figures", "bench/workloads/workloads", "samples/hello/hello", "samples/shell/shell",
+        "samples/sieve/sieve", "samples/wordcount/wordcount", "test-harness/Guest/Guest",
     ];
 
     [Fact]

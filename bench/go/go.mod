@@ -1,0 +1,3 @@
+module unikernel/bench
+
+go 1.19

@@ -1,0 +1,169 @@
+// Goroutines: starting, ending, yielding, parking.
+package main
+
+import (
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	spawns      = 1_000_000
+	spawnBatch  = 64
+	burstSize   = 1_000_000
+	yields      = 1_000_000
+	yielders    = 10_000
+	yieldsEach  = 100
+	parkedCount = 100_000
+)
+
+var spawned int64
+
+func leaf() { atomic.AddInt64(&spawned, 1) }
+
+// One at a time: started, given way to, gone.
+func spawnExit() {
+	timed(spawns, func(n int) {
+		atomic.StoreInt64(&spawned, 0)
+		for i := 0; i < n; i++ {
+			go leaf()
+			runtime.Gosched()
+		}
+		for atomic.LoadInt64(&spawned) < int64(n) {
+			runtime.Gosched()
+		}
+		check("count", atomic.LoadInt64(&spawned), int64(n))
+	})
+}
+
+// A spawner's own state, on cache lines of its own.
+type spawner struct {
+	_     [64]byte
+	count int64
+	batch sync.WaitGroup
+	_     [64]byte
+}
+
+func (s *spawner) leaf() {
+	atomic.AddInt64(&s.count, 1)
+	s.batch.Done()
+}
+
+func (s *spawner) spawn(n int, done *sync.WaitGroup) {
+	leaf := s.leaf
+	for n > 0 {
+		size := n
+		if size > spawnBatch {
+			size = spawnBatch
+		}
+		s.batch.Add(size)
+		for i := 0; i < size; i++ {
+			go leaf()
+		}
+		s.batch.Wait()
+		n -= size
+	}
+	done.Done()
+}
+
+// PROCS spawners, each waiting for batches of its own.
+func spawnExitPar() {
+	timed(spawns, func(n int) {
+		each := atLeast1(n / procs)
+		var done sync.WaitGroup
+		done.Add(procs)
+		spawners := make([]*spawner, procs)
+		for i := range spawners {
+			s := new(spawner)
+			spawners[i] = s
+			go func() { s.spawn(each, &done) }()
+		}
+		done.Wait()
+		total := int64(0)
+		for _, s := range spawners {
+			total += s.count
+		}
+		check("count", total, int64(each)*int64(procs))
+	})
+}
+
+// All of them runnable at once.
+func burst() {
+	s := new(spawner)
+	leaf := s.leaf
+	s.batch.Add(burstSize)
+	start := time.Now()
+	for i := 0; i < burstSize; i++ {
+		go leaf()
+	}
+	s.batch.Wait()
+	report("-", "time", "ns", perOp(time.Since(start), burstSize))
+	check("count", s.count, burstSize)
+}
+
+func yielder(n int, done *sync.WaitGroup) {
+	for i := 0; i < n; i++ {
+		runtime.Gosched()
+	}
+	done.Done()
+}
+
+func yieldAll(goroutines, each int) {
+	var done sync.WaitGroup
+	done.Add(goroutines)
+	for i := 0; i < goroutines; i++ {
+		go func() { yielder(each, &done) }()
+	}
+	done.Wait()
+}
+
+func gosched2() {
+	timed(yields, func(n int) { yieldAll(2, atLeast1(n/2)) })
+}
+
+func gosched10k() {
+	each := scaled(yieldsEach)
+	yieldAll(yielders, 1)
+	start := time.Now()
+	yieldAll(yielders, each)
+	report("-", "time", "ns", perOp(time.Since(start), yielders*each))
+}
+
+// Memory of the process: what is really there, else what Go has asked for.
+func memoryInUse() int64 {
+	if kib := processKiB("VmRSS"); kib > 0 {
+		return kib * 1024
+	}
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return int64(m.Sys)
+}
+
+// Many goroutines waiting on one channel: what one costs in memory, and to be woken.
+func parked() {
+	gate := make(chan int)
+	var started, woken int64
+	var done sync.WaitGroup
+	done.Add(parkedCount)
+	wait := func() {
+		atomic.AddInt64(&started, 1)
+		<-gate
+		atomic.AddInt64(&woken, 1)
+		done.Done()
+	}
+	before := memoryInUse()
+	for i := 0; i < parkedCount; i++ {
+		go wait()
+	}
+	for atomic.LoadInt64(&started) < parkedCount {
+		runtime.Gosched()
+	}
+	time.Sleep(10 * time.Millisecond)
+	report("memory", "bytes", "B", float64(memoryInUse()-before)/parkedCount)
+	start := time.Now()
+	close(gate)
+	done.Wait()
+	report("wake", "time", "ns", perOp(time.Since(start), parkedCount))
+	check("woken", woken, parkedCount)
+}
