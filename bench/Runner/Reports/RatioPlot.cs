@@ -4,12 +4,13 @@ using System.Collections.Generic;
 using System.Globalization;
 using System.IO;
 using System.Linq;
+using System.Text.RegularExpressions;
 using ScottPlot;
 using Unikernel.Bench.Runner.Results;
 
 namespace Unikernel.Bench.Runner.Reports;
 
-internal static class RatioPlot
+internal static partial class RatioPlot
 {
     private const int Width = 1000;
     private const int HeightPerBar = 20;
@@ -34,7 +35,7 @@ internal static class RatioPlot
         int height = (rows.Length * HeightPerBar) + HeightOfRest;
         if (Path.GetExtension(file) == ".svg")
         {
-            plot.SaveSvg(file, Width, height);
+            File.WriteAllText(file, Portable(plot.GetSvgXml(Width, height)));
         }
         else
         {
@@ -69,7 +70,7 @@ internal static class RatioPlot
         plot.Grid.MajorLineColor = Colors.Black.WithAlpha(0.15);
 
         plot.Title("Unikernel's cost in terms of Go's (median; left of 1 Unikernel is ahead)", 16);
-        plot.XLabel($"{report.Cpu}, {report.Machine.Cores} cores, {report.Date[..10]}", 12);
+        plot.XLabel($"×N: on N cores. {report.Cpu}, {report.Machine.Cores} cores, {report.Date[..10]}", 12);
         return plot;
     }
 
@@ -97,6 +98,13 @@ internal static class RatioPlot
         };
     }
 
+    // Skia ends lists of coordinates with a comma, which readers may refuse, and names no typeface to fall back on.
+    private static string Portable(string svg) =>
+        Typefaces().Replace(svg.Replace(", \"", "\"", StringComparison.Ordinal), "font-family=\"$1, sans-serif\"");
+
+    [GeneratedRegex("font-family=\"([^\"]*)\"")]
+    private static partial Regex Typefaces();
+
     /// <summary>What the rows do not have in common.</summary>
     private static string[] Labels(ReportRow[] rows)
     {
@@ -106,7 +114,7 @@ internal static class RatioPlot
 
     private static IEnumerable<double> Ticks(double low, double high)
     {
-        double[] steps = high / low > 1000 ? [1] : high / low > 4 ? [1, 2, 5] : [1, 1.2, 1.5, 2, 3, 4, 5, 6, 7, 8, 9];
+        double[] steps = high / low > 30000 ? [1] : high / low > 4 ? [1, 2, 5] : [1, 1.2, 1.5, 2, 3, 4, 5, 6, 7, 8, 9];
         for (int exponent = (int)Math.Floor(Math.Log10(low)); exponent <= Math.Log10(high); exponent++)
         {
             foreach (double step in steps)

@@ -40,7 +40,12 @@ internal static class TableText
         _ => value.ToString("G3", CultureInfo.InvariantCulture),
     };
 
-    public static string Ratio(double ratio) => ratio >= 0.1 ? ratio.ToString("F2", CultureInfo.InvariantCulture) : Number(ratio);
+    public static string Ratio(double ratio) => ratio switch
+    {
+        >= 9.995 => Number(ratio),
+        >= 0.0995 => ratio.ToString("F2", CultureInfo.InvariantCulture),
+        _ => ratio.ToString("G2", CultureInfo.InvariantCulture),
+    };
 
     /// <summary>Where and when it was measured, and what holds for all of it.</summary>
     public static IReadOnlyList<string> Facts(Report report)

@@ -8,9 +8,6 @@ namespace Unikernel.Bench.Runner.Results;
 
 internal sealed class RowFigures(string target, string row, int procs)
 {
-    private readonly SideFigures _go = new();
-    private readonly SideFigures _ours = new();
-
     public string Target => target;
 
     public string Row => row;
@@ -18,9 +15,13 @@ internal sealed class RowFigures(string target, string row, int procs)
     /// <summary>Why neither side was run.</summary>
     public string? NotRun { get; init; }
 
-    public SideFigures this[Side side] => side == Side.Go ? _go : _ours;
+    public SideFigures Go { get; init; } = new();
 
-    private IEnumerable<Metric> Metrics => _go.Metrics.Concat(_ours.Metrics).Distinct();
+    public SideFigures Ours { get; init; } = new();
+
+    public SideFigures this[Side side] => side == Side.Go ? Go : Ours;
+
+    private IEnumerable<Metric> Metrics => Go.Metrics.Concat(Ours.Metrics).Distinct();
 
     /// <summary>Every row comes out, with figures or without.</summary>
     public static IReadOnlyList<ReportRow> ToReport(IReadOnlyCollection<RowFigures> figures)
@@ -34,38 +35,34 @@ internal sealed class RowFigures(string target, string row, int procs)
 
     private IEnumerable<ReportRow> ToRows(bool several)
     {
-        string note = string.Join("; ", Notes());
         Metric[] metrics = [.. Metrics];
         if (metrics.Length == 0)
         {
-            yield return new ReportRow(row, null, target, procs, null, null, null, note);
+            yield return new ReportRow(row, null, target, procs, null, null, null, Note(null));
         }
 
         foreach (Metric metric in metrics)
         {
             string name = several && metric.Name != ProgramLine.SingleMetric ? $"{row}_{metric.Name}" : row;
-            Summary? go = _go.Summary(metric);
-            Summary? ours = _ours.Summary(metric);
+            Summary? go = Go.Summary(metric);
+            Summary? ours = Ours.Summary(metric);
             yield return new ReportRow(
-                name, metric.Unit, target, procs, go, ours, Summary.CostRatio(metric.Kind, go, ours), note);
+                name, metric.Unit, target, procs, go, ours, Summary.CostRatio(metric.Kind, go, ours), Note(metric));
         }
     }
 
-    private IEnumerable<string> Notes()
+    private string Note(Metric? metric)
     {
         if (NotRun is not null)
         {
-            yield return NotRun;
+            return NotRun;
         }
 
-        if (_go.Note() is { } go)
-        {
-            yield return $"Go: {go}";
-        }
-
-        if (_ours.Note() is { } ours)
-        {
-            yield return $"ours: {ours}";
-        }
+        string?[] notes =
+        [
+            Go.Note(metric) is { } go ? $"Go: {go}" : null,
+            Ours.Note(metric) is { } ours ? $"ours: {ours}" : null,
+        ];
+        return string.Join("; ", notes.Where(n => n is not null));
     }
 }

@@ -13,11 +13,14 @@ internal sealed class SideFigures
     private readonly List<RunResult> _runs = [];
 
     /// <summary>Another run would only say the same, or wait as long.</summary>
-    public bool Decided => _runs.Exists(r => r.Outcome is Outcome.Skipped or Outcome.TimedOut);
+    public bool Decided => Missing || _runs.Exists(r => r.Outcome is Outcome.Skipped or Outcome.TimedOut);
 
     /// <summary>In the order printed.</summary>
     public IEnumerable<Metric> Metrics =>
         _runs.SelectMany(r => r.Rows).Select(r => new Metric(r.Metric, r.Kind, r.Unit)).Distinct();
+
+    /// <summary>There is no program to run.</summary>
+    public bool Missing { get; init; }
 
     public void Add(RunResult run) => _runs.Add(run);
 
@@ -27,12 +30,18 @@ internal sealed class SideFigures
             .Select(r => r.Value)]);
 
     /// <summary>What a reader must know: why figures are missing, and of how many runs.</summary>
-    public string? Note()
+    /// <param name="metric">Null for the row as such.</param>
+    public string? Note(Metric? metric)
     {
+        if (Missing)
+        {
+            return "missing";
+        }
+
         RunResult? odd = _runs.Find(r => r.Reason is not null);
         if (odd is null)
         {
-            return null;
+            return metric is null || _runs.Count == 0 || Metrics.Contains(metric) ? null : "no such figure";
         }
 
         int count = _runs.Count(r => r.Reason is not null);

@@ -17,14 +17,26 @@ internal enum Outcome
     TimedOut,
 }
 
+internal enum Exit
+{
+    /// <summary>It is the program's.</summary>
+    Own,
+
+    /// <summary>QEMU's isa-debug-exit: <c>(code << 1) | 1</c>, or 0 for a machine that was powered off.</summary>
+    DebugExit,
+
+    /// <summary>Nothing.</summary>
+    Untold,
+}
+
 /// <param name="Reason">Why there is no figure; or, of a measured one, what was odd about it.</param>
 internal sealed record RunResult(Outcome Outcome, string? Reason, IReadOnlyList<ProgramLine.Row> Rows);
 
 /// <summary>How to run one row on one side of one target.</summary>
-/// <param name="ExitCodeTells">Whether the process ends with the program's exit code.</param>
+/// <param name="Exit">What the process's exit code says about the program's.</param>
 /// <param name="TimeToReady">The figure is the time from starting the process to <c>@ready</c>, and then it may go.</param>
 internal sealed record ProgramCommand(
-    string File, IReadOnlyList<string> Arguments, string Row, TimeSpan Timeout, bool ExitCodeTells, bool TimeToReady);
+    string File, IReadOnlyList<string> Arguments, string Row, TimeSpan Timeout, Exit Exit, bool TimeToReady);
 
 internal sealed partial class ProgramRun
 {
@@ -37,6 +49,7 @@ internal sealed partial class ProgramRun
     private readonly List<string> _order = [];
     private readonly TaskCompletionSource _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
     private ProgramLine? _verdict;
+    private string? _report;
     private string? _lastOutput;
     private string? _lastError;
     private long _readyAt;
@@ -167,10 +180,16 @@ internal sealed partial class ProgramRun
     }
 
     /// <summary>A line that may say why a program failed: not blank, and not Linux's log, which ends with its panic.</summary>
-    private static string? Telling(string text)
+    private string? Telling(string text)
     {
         string line = ProgramLine.Clean(text);
-        return line.Length == 0 || KernelLog().IsMatch(line) ? null : line;
+        if (line.Length == 0 || KernelLog().IsMatch(line))
+        {
+            return null;
+        }
+
+        _report ??= CrashReport().IsMatch(line) ? line : null;
+        return line;
     }
 
     private RunResult Measured(TimeSpan time) =>
@@ -179,20 +198,29 @@ internal sealed partial class ProgramRun
 
     private RunResult Judge(int exitCode)
     {
-        bool badExit = _command.ExitCodeTells && exitCode != 0;
-        string exit = badExit ? $"exit code {exitCode}" : "ended";
-        string? said = _lastError ?? _lastOutput;
+        int code = _command.Exit switch
+        {
+            Exit.Own => exitCode,
+            Exit.DebugExit => exitCode >> 1,
+            _ => 0,
+        };
+        string exit = code != 0 ? $"exit code {code}" : "no figure";
+        string? said = _report ?? _lastError ?? _lastOutput;
         return _verdict switch
         {
             ProgramLine.Fail fail => new RunResult(Outcome.Failed, OrElse(fail.Reason, "failed"), []),
             ProgramLine.Skip skip when _rows.Count == 0 => new RunResult(Outcome.Skipped, OrElse(skip.Reason, "skipped"), []),
             _ when _rows.Count > 0 =>
-                new RunResult(Outcome.Measured, badExit ? $"{exit} after its figures" : null, _order.ConvertAll(m => _rows[m])),
-            _ => new RunResult(Outcome.Failed, said is null ? $"{exit} without a figure" : $"{exit}: {said}", []),
+                new RunResult(Outcome.Measured, code != 0 ? $"{exit} after its figures" : null, _order.ConvertAll(m => _rows[m])),
+            _ => new RunResult(Outcome.Failed, said is null ? exit : $"{exit}: {said}", []),
         };
     }
 
     private static string OrElse(string text, string other) => text.Length > 0 ? text : other;
+
+    // Its last line is a frame of some goroutine; the first one says what happened.
+    [GeneratedRegex("^(panic|fatal error|Unhandled exception)[:.]")]
+    private static partial Regex CrashReport();
 
     [GeneratedRegex(@"^\[ *\d+\.\d+\]")]
     private static partial Regex KernelLog();

@@ -43,13 +43,20 @@ internal sealed class Session(Options options, IProgressDisplay progress, Cancel
 
     private async Task Measure(Target target, string row, int procs)
     {
-        var figures = new RowFigures(target.Name, row, procs) { NotRun = target.Refuses(row) };
+        SideFigures Of(Side side) => new() { Missing = target.Program(side).Missing is not null };
+
+        var figures = new RowFigures(target.Name, row, procs)
+        {
+            NotRun = target.Refuses(row),
+            Go = Of(Side.Go),
+            Ours = Of(Side.Ours),
+        };
         _figures.Add(figures);
         string title = string.Create(CultureInfo.InvariantCulture, $"{target.Name} {row}, procs {procs}");
         for (int rep = 1; rep <= options.Reps; rep++)
         {
             progress.Step($"{title}, {rep} of {options.Reps}");
-            foreach (Side side in s_sides.Where(s => target.Program(s).Path is not null && !figures[s].Decided))
+            foreach (Side side in s_sides.Where(s => !figures[s].Decided))
             {
                 if (figures.NotRun is null)
                 {

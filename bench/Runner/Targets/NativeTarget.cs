@@ -16,5 +16,5 @@ internal sealed class NativeTarget(SideProgram go, SideProgram ours) : Target(go
 
     public override ProgramCommand Command(Side side, string row, int procs) =>
         new(Program(side).Path!, side == Side.Go ? RowArguments(row, procs) : OurArguments(row, procs), row, Timeout,
-            ExitCodeTells: true, TimeToReady: false);
+            Exit.Own, TimeToReady: false);
 }

@@ -23,7 +23,7 @@ internal sealed class QemuTarget(LinuxGuest? linux, SideProgram go, SideProgram 
 
     public override ProgramCommand Command(Side side, string row, int procs) =>
         new(Emulator, [.. Machine(procs), .. side == Side.Go ? LinuxBoot(row, procs) : OurBoot(row, procs)], row, Timeout,
-            ExitCodeTells: false, TimeToReady: row == Rows.Boot);
+            side == Side.Go ? Exit.Untold : Exit.DebugExit, TimeToReady: row == Rows.Boot);
 
     // As ./run-qemu.sh --boot kernel --print-command has it, and no more.
     private static string[] Machine(int procs) =>

@@ -12,9 +12,9 @@ namespace Unikernel.Tests.Bench;
 public class ProgramRunTests
 {
     private static Task<RunResult> Run(
-        string script, double seconds = 60, bool exitCodeTells = true, bool timeToReady = false, CancellationToken cancel = default) =>
+        string script, double seconds = 60, Exit exit = Exit.Own, bool timeToReady = false, CancellationToken cancel = default) =>
         ProgramRun.Run(
-            new ProgramCommand("/bin/sh", ["-c", script], "mutex", TimeSpan.FromSeconds(seconds), exitCodeTells, timeToReady), cancel);
+            new ProgramCommand("/bin/sh", ["-c", script], "mutex", TimeSpan.FromSeconds(seconds), exit, timeToReady), cancel);
 
     [Fact]
     public async Task Figures_are_those_of_the_row()
@@ -51,9 +51,10 @@ public class ProgramRunTests
     [Theory]
     [InlineData("echo out; echo one >&2; echo last >&2; exit 3", "exit code 3: last")]
     [InlineData("echo one; echo last; exit 3", "exit code 3: last")]
-    [InlineData("exit 3", "exit code 3 without a figure")]
-    [InlineData("exit 0", "ended without a figure")]
-    [InlineData("echo @ready; echo @row mutex; exit 0", "ended: @row mutex")]
+    [InlineData("echo panic: bad; echo; echo goroutine 1: >&2; echo main.go:5 >&2; exit 2", "exit code 2: panic: bad")]
+    [InlineData("exit 3", "exit code 3")]
+    [InlineData("exit 0", "no figure")]
+    [InlineData("echo @ready; echo @row mutex; exit 0", "no figure: @row mutex")]
     public async Task No_line_is_a_failure_that_says_what_was_last(string script, string reason)
     {
         RunResult run = await Run(script);
@@ -63,8 +64,8 @@ public class ProgramRunTests
     [Fact]
     public async Task The_log_of_a_guests_Linux_is_no_reason()
     {
-        RunResult run = await Run("echo out of memory; echo '[    2.123852] Kernel panic - not syncing'; exit 1", exitCodeTells: false);
-        Assert.Equal((Outcome.Failed, "ended: out of memory"), (run.Outcome, run.Reason));
+        RunResult run = await Run("echo out of memory; echo '[    2.123852] Kernel panic - not syncing'; exit 1", exit: Exit.Untold);
+        Assert.Equal((Outcome.Failed, "no figure: out of memory"), (run.Outcome, run.Reason));
     }
 
     [Fact]
@@ -73,8 +74,15 @@ public class ProgramRunTests
         RunResult run = await Run("echo @row mutex - time ns 1; exit 4");
         Assert.Equal((Outcome.Measured, "exit code 4 after its figures"), (run.Outcome, run.Reason));
         Assert.Single(run.Rows);
-        Assert.Null((await Run("echo @row mutex - time ns 1; exit 4", exitCodeTells: false)).Reason);
+        Assert.Null((await Run("echo @row mutex - time ns 1; exit 4", exit: Exit.Untold)).Reason);
     }
+
+    [Theory]
+    [InlineData(0, null)]
+    [InlineData(1, null)]
+    [InlineData(5, "exit code 2 after its figures")]
+    public async Task The_debug_exit_device_doubles_the_code(int code, string? reason) =>
+        Assert.Equal(reason, (await Run($"echo @row mutex - time ns 1; exit {code}", exit: Exit.DebugExit)).Reason);
 
     [Fact]
     public async Task A_timeout_ends_the_program_and_its_children()
@@ -105,7 +113,7 @@ public class ProgramRunTests
     public async Task A_missing_program_is_a_failure()
     {
         RunResult run = await ProgramRun.Run(
-            new ProgramCommand("/no/such/program", [], "mutex", TimeSpan.FromSeconds(9), true, false), CancellationToken.None);
+            new ProgramCommand("/no/such/program", [], "mutex", TimeSpan.FromSeconds(9), Exit.Own, false), CancellationToken.None);
         Assert.Equal(Outcome.Failed, run.Outcome);
     }
 

@@ -61,6 +61,7 @@ public class ReportTests
         var rows = RowFigures.ToReport([Figures([Time(1)], [Measured(("-", Kind.Time, "us", 1))])]);
         Assert.Equal(["ns", "us"], rows.Select(r => r.Unit));
         Assert.All(rows, r => Assert.Null(r.Ratio));
+        Assert.Equal(["ours: no such figure", "Go: no such figure"], rows.Select(r => r.Note));
     }
 
     [Fact]
@@ -75,6 +76,16 @@ public class ReportTests
         row = Assert.Single(RowFigures.ToReport([Figures([Time(1), failed, Time(3)], [])]));
         Assert.Equal(new Summary(2, 1, 3, 2), row.Go);
         Assert.Equal("Go: failed: exit code 2: oops (1 of 3 runs)", row.Note);
+    }
+
+    [Fact]
+    public void A_side_without_a_program_is_missing()
+    {
+        var figures = new RowFigures("native", "mutex", 1) { Go = new SideFigures { Missing = true } };
+        figures[Side.Ours].Add(Time(1));
+        ReportRow row = Assert.Single(RowFigures.ToReport([figures]));
+        Assert.Equal(("Go: missing", null, 1.0), (row.Note, row.Go, row.Ours!.Median));
+        Assert.True(figures[Side.Go].Decided);
     }
 
     [Fact]
