@@ -35,6 +35,7 @@ internal static class Program
         using PosixSignalRegistration terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Cancel);
         try
         {
+            Prepare(options.Json, options.Markdown, options.Plot);
             Report report = options.From is { } from ? Read(from) : await Measure(options, cancel.Token).ConfigureAwait(false);
             Print(report, options);
             return cancel.IsCancellationRequested ? ExitCode.Interrupted : 0;
@@ -59,9 +60,39 @@ internal static class Program
         {
             return Report.FromJson(File.ReadAllText(file));
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or InvalidDataException)
         {
             throw new BenchException(ExitCode.Usage, $"--from {file}: {e.Message}");
+        }
+    }
+
+    // Measuring takes long: what cannot be written afterwards should be known before.
+    private static void Prepare(params string?[] files)
+    {
+        foreach (string file in files.OfType<string>())
+        {
+            Writing(() =>
+            {
+                Directory.CreateDirectory(Path.GetDirectoryName(Path.GetFullPath(file))!);
+                bool exists = File.Exists(file);
+                File.Open(file, FileMode.OpenOrCreate, FileAccess.Write).Dispose();
+                if (!exists)
+                {
+                    File.Delete(file);
+                }
+            });
+        }
+    }
+
+    private static void Writing(Action write)
+    {
+        try
+        {
+            write();
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new BenchException(ExitCode.CannotWrite, e.Message);
         }
     }
 
@@ -111,26 +142,25 @@ internal static class Program
     private static void Print(Report report, Options options)
     {
         ConsoleTable.Print(report);
-        try
+        if (options.Json is { } json)
         {
-            if (options.Json is { } json)
-            {
-                File.WriteAllText(json, report.ToJson());
-            }
-
-            if (options.Markdown is { } markdown)
-            {
-                File.WriteAllText(markdown, MarkdownTable.Write(report));
-            }
-
-            if (options.Plot is { } plot && !RatioPlot.Write(report, plot))
-            {
-                Say($"no row has both sides: {plot} is not drawn");
-            }
+            Writing(() => File.WriteAllText(json, report.ToJson()));
         }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+
+        if (options.Markdown is { } markdown)
         {
-            throw new BenchException(ExitCode.CannotWrite, e.Message);
+            Writing(() => File.WriteAllText(markdown, MarkdownTable.Write(report)));
+        }
+
+        if (options.Plot is { } plot)
+        {
+            Writing(() =>
+            {
+                if (!RatioPlot.Write(report, plot))
+                {
+                    Say($"no row has both sides: {plot} is not drawn");
+                }
+            });
         }
     }
 }

@@ -53,6 +53,6 @@ internal sealed class BarProgress(ProgressTask task) : IProgressDisplay
         IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error) });
         return console.Progress().AutoClear(true)
             .Columns(new TaskDescriptionColumn { Alignment = Justify.Left }, new ProgressBarColumn(), new PercentageColumn(), new RemainingTimeColumn())
-            .StartAsync(context => work(new BarProgress(context.AddTask("", maxValue: steps))));
+            .StartAsync(context => work(new BarProgress(context.AddTask("starting", maxValue: steps))));
     }
 }

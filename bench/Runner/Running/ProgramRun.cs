@@ -85,6 +85,8 @@ internal sealed partial class ProgramRun
             }
 
             await ended.ConfigureAwait(false);
+            // Ctrl-C at a terminal reaches the program too: what it ended with then is no result.
+            cancel.ThrowIfCancellationRequested();
         }
         catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
         {

@@ -68,14 +68,14 @@ internal sealed class Builds(Action<string> say, CancellationToken cancel)
         ToolResult found = await Run("looking for Go", Repository.Path("bench/go.sh"), []).ConfigureAwait(false);
         if (found.Exit == ExitCode.MissingTool)
         {
-            return SideProgram.None(found.Error.Length > 0 ? $"no Go: {LastLine(found)}" : "Go is not installed");
+            return SideProgram.None(LastLine(found));
         }
 
         Demand(found, "bench/go.sh failed");
         GoCommand = found.Output;
         string program = Repository.Path(GoProgram);
         ToolResult built = await Run(
-            "building Go's program", GoCommand, ["build", "-o", program], Repository.Path(GoSource),
+            "building Go's program", GoCommand, ["build", "-buildvcs=false", "-o", program], Repository.Path(GoSource),
             new Dictionary<string, string> { ["CGO_ENABLED"] = "0", ["GOTOOLCHAIN"] = "local" }).ConfigureAwait(false);
         Demand(built, "Go's program does not build");
         return SideProgram.At(program);
