@@ -17,10 +17,12 @@ public class DependencyTests
         ["runtime/Unikernel.Runtime"] = ["kernel/Unikernel.Kernel"],
         ["drivers/Unikernel.Drivers"] = ["kernel/Unikernel.Kernel", "runtime/Unikernel.Runtime"],
         ["iso/Unikernel.Iso"] = ["drivers/Unikernel.Drivers", "kernel/Unikernel.Kernel", "runtime/Unikernel.Runtime"],
+        ["bench/Runner/Runner"] = [],
         ["iso/SymTab/Unikernel.SymTab"] = [],
         ["test-harness/Vm/Unikernel.TestHarness"] = [],
         ["test-harness/Qemu/Qemu"] = ["test-harness/Vm/Unikernel.TestHarness"],
-        ["test-harness/Unit/Unit"] = ["iso/SymTab/Unikernel.SymTab", "kernel/Unikernel.Kernel", "runtime/Unikernel.Runtime"],
+        ["test-harness/Unit/Unit"] =
+            ["bench/Runner/Runner", "iso/SymTab/Unikernel.SymTab", "kernel/Unikernel.Kernel", "runtime/Unikernel.Runtime"],
     };
 
     // applications get the composition root through iso/Unikernel.App.targets and reference nothing else
