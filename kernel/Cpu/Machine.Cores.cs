@@ -21,7 +21,7 @@ public static unsafe partial class Machine
 
     private static CoreTable s_cores;           // Core*; written while a core is started
     private static int s_coresStarted = 1;
-    private static int s_frozenBy;              // 0 = nobody, else core + 1; atomic
+    internal static int s_frozenBy;             // 0 = nobody, else core + 1; atomic
 
     /// <summary>
     /// Called when an interrupt has been served and the interrupted code is about to go on: may edit the frame

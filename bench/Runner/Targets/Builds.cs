@@ -27,7 +27,7 @@ internal sealed class Builds(Action<string> say, CancellationToken cancel)
     private const string GoProgram = "artifacts/bench/go-bench";
 
     private SideProgram? _go;
-    private bool _oursBuilt;
+    private readonly HashSet<string> _built = [];
 
     /// <summary>The <c>go</c> command, once Go's program is built.</summary>
     public string? GoCommand { get; private set; }
@@ -88,7 +88,8 @@ internal sealed class Builds(Action<string> say, CancellationToken cancel)
             return given;
         }
 
-        if (!_oursBuilt)
+        string configuration = extension == ".linux" ? "Linux" : "Release";
+        if (_built.Add(configuration))
         {
             ToolResult tools = await Run("setting up", Repository.Path("iso/setup.sh"), []).ConfigureAwait(false);
             if (!tools.Good)
@@ -98,9 +99,8 @@ internal sealed class Builds(Action<string> say, CancellationToken cancel)
 
             ToolResult built = await Run(
                 "building our program", "dotnet",
-                ["build", Repository.Path(Workloads), "-c", "Release", "-v", "q", "-nologo"]).ConfigureAwait(false);
+                ["build", Repository.Path(Workloads), "-c", configuration, "-v", "q", "-nologo"]).ConfigureAwait(false);
             Demand(built, "our program does not build");
-            _oursBuilt = true;
         }
 
         string program = Repository.Path(Images + extension);
