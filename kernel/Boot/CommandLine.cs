@@ -79,7 +79,7 @@ internal static unsafe class CommandLineParser
             return true;
         }
         return Equal(word, "bootchart"u8) || Equal(word, "mark=1"u8) || Equal(word, "tty=0"u8) || Equal(word, "tty=1"u8)
-            || StartsWith(word, "mem="u8) || StartsWith(word, "port2="u8);
+            || StartsWith(word, "mem="u8) || StartsWith(word, "cores="u8) || StartsWith(word, "port2="u8);
     }
 
     private static bool Equal(byte* word, ReadOnlySpan<byte> text) => StartsWith(word, text) && word[text.Length] == 0;

@@ -10,6 +10,8 @@ public unsafe struct Core
 {
     public const int SizeBytes = 256;
 
+    public const int RuntimeBytes = 96;
+
     /// <summary>Own address; gs:[0].</summary>
     [FieldOffset(0)] public Core* Self;
 
@@ -49,18 +51,18 @@ public unsafe struct Core
     /// <summary>Bare metal: the local APIC's id.</summary>
     [FieldOffset(60)] public uint ApicId;
 
-    /// <summary>For the runtime: 64 bytes it lays out itself (current P, lock depth, ...).</summary>
-    [FieldOffset(64)] public fixed byte Runtime[64];
+    /// <summary>For the runtime: 96 bytes it lays out itself (current P, lock depth, ...).</summary>
+    [FieldOffset(64)] public fixed byte Runtime[RuntimeBytes];
 
     /// <summary>When the alarm is due, 0 = none; guarded by interrupts off.</summary>
-    [FieldOffset(128)] public long AlarmNs;
+    [FieldOffset(160)] public long AlarmNs;
 
     /// <summary>Linux: the core's timer.</summary>
-    [FieldOffset(136)] public int TimerId;
+    [FieldOffset(168)] public int TimerId;
 
     /// <summary>Bare metal: this core is inside the frame allocator.</summary>
-    [FieldOffset(140)] public int Allocating;
+    [FieldOffset(172)] public int Allocating;
 
     /// <summary>While the core is frozen: what it was doing. Atomic.</summary>
-    [FieldOffset(144)] public TrapFrame* Frozen;
+    [FieldOffset(176)] public TrapFrame* Frozen;
 }

@@ -14,6 +14,7 @@ internal static unsafe class Linux
     internal const nint RtSigprocmask = 14;
     internal const nint Ioctl = 16;
     internal const nint Mprotect = 10;
+    internal const nint SchedYield = 24;
     internal const nint Madvise = 28;
     internal const nint GetPid = 39;
     internal const nint Kill = 62;
@@ -29,6 +30,7 @@ internal static unsafe class Linux
     internal const nint ClockGetTime = 228;
     internal const nint ExitGroup = 231;
     internal const nint TgKill = 234;
+    internal const nint Membarrier = 324;
     internal const nint GetRandom = 318;
 
     internal const int SigQuit = 3, SigIll = 4, SigTrap = 5, SigBus = 7, SigFpe = 8, SigSegv = 11, SigPipe = 13,

@@ -1,7 +1,9 @@
 // Signals stand for exceptions and interrupts, threads for cores.
 //
+// LI0  A core is a thread with a signal stack, a core block and a timer of its own.
 // LI1  An interrupt is a bit in Core.IrqPending. Who raises it sets the bit, then wakes the core if it is halted, else
 //      sends it SIGURG. The handler serves the bits; while Core.IrqOff is set it leaves them to RestoreInterrupts.
+//      A wake-up is such a bit too, without a signal: Halt looks at the bits after it has said that it halts.
 // LI2  The alarm is a POSIX timer that signals its core's thread. Never early.
 // LI3  Exceptions (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP) become a TrapFrame; what the handler changes in it goes back
 //      into the context the thread resumes with. SIGQUIT is the machine's NMI: a goroutine dump, and on it goes.
@@ -16,7 +18,10 @@ public static unsafe partial class Machine
 {
     private const int AlarmInterrupt = 1;
     private const int InputInterrupt = 2;
+    private const int CoreInterrupt = 4;
+    private const int WakeInterrupt = 8;
     private const int AlarmSignal = 34;
+    private const int FreezeSignal = 35;
     private const nuint SignalStackBytes = 128 * 1024;
     private const long NanosecondsPerSecond = 1_000_000_000;
 
@@ -24,8 +29,6 @@ public static unsafe partial class Machine
     public static delegate*<void> OnAlarm;
 
     private static int s_process;
-    private static int s_timer;
-    private static long s_alarmNs;              // 0 = none
     private static Core* s_bootCore;
 
     private static Core* BootCore => s_bootCore;
@@ -45,6 +48,7 @@ public static unsafe partial class Machine
         Handle(Linux.SigQuit, onStack | restorer | restart | information);
         Handle(Linux.SigUrg, onStack | restorer | restart | information);
         Handle(AlarmSignal, onStack | restorer | restart | information);
+        Handle(FreezeSignal, onStack | restorer | restart | information);
         var ignore = stackalloc ulong[4];
         ignore[0] = 1;
         ignore[1] = ignore[2] = ignore[3] = 0;
@@ -53,7 +57,7 @@ public static unsafe partial class Machine
 
     private static void Handle(int signal, ulong flags)
     {
-        const ulong interrupts = 1UL << (AlarmSignal - 1) | 1UL << (Linux.SigUrg - 1) | 1UL << (Linux.SigQuit - 1);
+        const ulong interrupts = 1UL << (AlarmSignal - 1) | 1UL << (Linux.SigUrg - 1) | 1UL << (FreezeSignal - 1) | 1UL << (Linux.SigQuit - 1);
         var action = stackalloc ulong[4];       // handler, flags, restorer, mask
         action[0] = (ulong)Linux.SignalEntry();
         action[1] = flags;
@@ -76,9 +80,16 @@ public static unsafe partial class Machine
     /// <summary>The alarm and the console's input; interrupts are on afterwards.</summary>
     public static void InitInterrupts()
     {
+        InitThread(CurrentCore);
+        InitInput();
+        BootStep("interrupts"u8);
+    }
+
+    // What every core's thread needs: it runs on it.
+    private static void InitThread(Core* core)
+    {
         const int timerSlackSet = 29;
         const int signalThread = 4;
-        var core = CurrentCore;
         core->ThreadId = (int)Linux.Syscall(Linux.GetTid, 0, 0);
         Linux.Syscall(Linux.Prctl, timerSlackSet, 1);
         var e = stackalloc byte[64];            // struct sigevent: value, signal, how, thread
@@ -91,16 +102,15 @@ public static unsafe partial class Machine
         {
             RefuseMachine("no timer (timer_create failed)"u8);
         }
-        s_timer = timer;
-        InitInput();
-        BootStep("interrupts"u8);
+        core->TimerId = timer;
     }
 
-    /// <summary>Interrupts at NanoTime <paramref name="whenNs"/> or a little later; 0 takes the alarm back.</summary>
+    /// <summary>Interrupts this core at NanoTime <paramref name="whenNs"/> or a little later; 0 takes the alarm back. The caller stays on its core.</summary>
     public static void SetAlarm(long whenNs)
     {
         const int absolute = 1;
-        Volatile.Write(ref s_alarmNs, whenNs);
+        var core = CurrentCore;
+        Volatile.Write(ref core->AlarmNs, whenNs);
         var when = stackalloc long[4];          // interval, then time
         when[0] = when[1] = when[2] = when[3] = 0;
         if (whenNs != 0)
@@ -108,8 +118,26 @@ public static unsafe partial class Machine
             when[2] = (whenNs + s_bootNs) / NanosecondsPerSecond;
             when[3] = (whenNs + s_bootNs) % NanosecondsPerSecond;
         }
-        Linux.Syscall(Linux.TimerSetTime, s_timer, absolute, (nint)when);
+        Linux.Syscall(Linux.TimerSetTime, core->TimerId, absolute, (nint)when);
     }
+
+    /// <summary>Makes a core take an interrupt: OnInterruptExit is called on it.</summary>
+    public static void InterruptCore(int id) => RaiseInterrupt(CoreAt(id), CoreInterrupt);
+
+    /// <summary>Ends the core's halt, or the one it is about to begin.</summary>
+    public static void WakeCore(int id)
+    {
+        var core = CoreAt(id);
+        Interlocked.Or(ref core->IrqPending, WakeInterrupt);
+        if (Volatile.Read(ref core->IsHalted) != 0)
+        {
+            Interlocked.Increment(ref core->Wakes);
+            FutexWake(&core->Wakes);
+        }
+    }
+
+    /// <summary>Nothing here runs: lets another thread have this one's processor.</summary>
+    public static void SpinYield() => Linux.Syscall(Linux.SchedYield, 0, 0);
 
     public static nuint DisableInterrupts() => Linux.SwapIrqOff(1);
 
@@ -162,9 +190,9 @@ public static unsafe partial class Machine
             return;
         }
         core->InInterrupt = 1;
-        if ((pending & AlarmInterrupt) != 0 && s_alarmNs != 0 && NanoTime() >= s_alarmNs)
+        if ((pending & AlarmInterrupt) != 0 && core->AlarmNs != 0 && NanoTime() >= core->AlarmNs)
         {
-            s_alarmNs = 0;
+            core->AlarmNs = 0;
             if (OnAlarm != null)
             {
                 OnAlarm();
@@ -206,7 +234,8 @@ public static unsafe partial class Machine
     private static void Signal(int signal, byte* information, byte* context)
     {
         var core = CurrentCore;
-        if (signal is AlarmSignal or Linux.SigUrg)
+        var isInterrupt = signal is AlarmSignal or Linux.SigUrg;
+        if (isInterrupt)
         {
             if (signal == AlarmSignal)
             {
@@ -215,12 +244,17 @@ public static unsafe partial class Machine
             if (core->IsHalted != 0)
             {
                 Interlocked.Increment(ref core->Wakes);     // between Halt's look and its wait: the wait then ends at once
+                return;
             }
-            else if (core->IrqOff == 0 && core->InInterrupt == 0)
+            if (core->IrqOff != 0 || core->InInterrupt != 0)
             {
-                ServeInterrupts(core);
+                return;
             }
-            return;
+            ServeInterrupts(core);
+            if (OnInterruptExit == null)
+            {
+                return;
+            }
         }
         var r = (ulong*)(context + 40);         // uc_mcontext.gregs
         TrapFrame f;
@@ -252,6 +286,18 @@ public static unsafe partial class Machine
             {
                 OnNmi(&f);
             }
+            return;
+        }
+        if (signal == FreezeSignal)
+        {
+            StayFrozen(core, &f);
+            return;
+        }
+        if (isInterrupt)
+        {
+            OnInterruptExit(&f);
+            r[15] = f.Rsp;
+            r[16] = f.Rip;
             return;
         }
         core->FaultAddress = f.Vector == TrapFrame.PageFault ? r[22] : 0;

@@ -107,43 +107,65 @@ public static unsafe partial class Machine
         return bytes & ~((nuint)PageBytes - 1);
     }
 
+    private static int s_memoryLock;            // taken with the runtime's lock depth raised or at boot
+
+    private static void LockMemory()
+    {
+        while (Interlocked.CompareExchange(ref s_memoryLock, 1, 0) != 0)
+        {
+            SpinYield();
+        }
+    }
+
+    private static void UnlockMemory() => Volatile.Write(ref s_memoryLock, 0);
+
     /// <summary>A zeroed page; null when memory is out.</summary>
     public static void* AllocPage()
     {
+        LockMemory();
         var p = s_freePages;
         if (p != null)
         {
             s_freePages = *(byte**)p;
             s_freeCount--;
+            UnlockMemory();
             Cpu.MemSet(p, 0, (nuint)PageBytes);
             return p;
         }
-        if (s_heapEnd - s_heapNext < (long)PageBytes)
+        if (s_heapEnd - s_heapNext >= (long)PageBytes)
         {
-            return null;
+            s_heapEnd -= PageBytes;
+            p = s_heapEnd;
         }
-        s_heapEnd -= PageBytes;
-        return s_heapEnd;
+        UnlockMemory();
+        return p;
     }
 
     /// <summary>Takes a page back. Nothing may use it any more.</summary>
     public static void FreePage(void* p)
     {
+        LockMemory();
         *(byte**)p = s_freePages;
         s_freePages = (byte*)p;
         s_freeCount++;
+        UnlockMemory();
     }
 
     /// <summary>The next zeroed piece of the heap, right after the last; null when memory is out.</summary>
     public static void* GrowHeap(nuint bytes)
     {
         bytes = (bytes + (nuint)PageBytes - 1) & ~((nuint)PageBytes - 1);
+        LockMemory();
         var p = s_heapNext;
         if (bytes > (nuint)(s_heapEnd - p))
         {
-            return null;
+            p = null;
         }
-        s_heapNext = p + bytes;
+        else
+        {
+            s_heapNext = p + bytes;
+        }
+        UnlockMemory();
         return p;
     }
 

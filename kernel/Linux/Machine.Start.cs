@@ -113,7 +113,7 @@ public static unsafe partial class Machine
         CommandLine[s_commandLineLength++] = b;
     }
 
-    /// <summary>Cores of the machine: the CPUs this process may run on.</summary>
+    /// <summary>Cores of the machine: cores=N, or the CPUs this process may run on.</summary>
     public static int CoreCount { get; private set; } = 1;
 
     /// <summary>Finds out how many cores there are.</summary>
@@ -127,7 +127,19 @@ public static unsafe partial class Machine
         {
             cores += System.Numerics.BitOperations.PopCount(mask[i]);
         }
-        CoreCount = cores == 0 ? 1 : cores;
+        if (TryGetArg("cores"u8, out var value, out var length))
+        {
+            cores = 0;
+            for (var i = 0; i < length && length <= 2; i++)
+            {
+                cores = value[i] is >= (byte)'0' and <= (byte)'9' ? (cores * 10) + value[i] - '0' : -100;
+            }
+            if (cores is < 1 or > MaxCores)
+            {
+                RefuseMachine("cores= wants a number from 1 to 64"u8);
+            }
+        }
+        CoreCount = cores == 0 ? 1 : cores > MaxCores ? MaxCores : cores;
         BootStep("cores"u8);
     }
 

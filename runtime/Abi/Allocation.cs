@@ -7,8 +7,8 @@
 using System;
 using System.Runtime;
 using System.Runtime.CompilerServices;
-using System.Runtime.InteropServices;
 using Unikernel.Kernel;
+using Unikernel.Runtime.Sched;
 
 namespace Unikernel.Runtime.Abi;
 
@@ -19,12 +19,22 @@ internal static unsafe class Allocation
     private const nuint HeaderBytes = 8;
     private const int ArrayLengthOffset = 8;
 
-    private static nuint s_chunkStart;
-    private static nuint s_retired;         // bytes in chunks that are full
+    private static long s_chunks;           // bytes ever taken from the machine; atomic
 
-    /// <summary>Bytes handed out to objects since boot.</summary>
-    internal static long AllocatedBytes =>
-        (long)(s_retired + ((nuint)AllocWindow.Current->Pointer - s_chunkStart));
+    /// <summary>Bytes handed out to objects since boot; approximate while other cores allocate.</summary>
+    internal static long AllocatedBytes
+    {
+        get
+        {
+            long n = Atomic.Load(ref s_chunks);
+            for (int i = 0; i < Machine.CoresStarted; i++)
+            {
+                CoreState* cs = CoreState.Of(Machine.CoreAt(i));
+                n -= cs->AllocLimit - cs->AllocPointer;
+            }
+            return n;
+        }
+    }
 
     /// <summary>
     /// Makes room for <paramref name="bytes"/> and allocates; returns through the throw helper when memory is out.
@@ -32,9 +42,11 @@ internal static unsafe class Allocation
     [RuntimeExport("AbiAllocSlow")]
     internal static void* AllocSlow(MethodTable* type, nuint bytes, nuint length)
     {
-        byte* p = Reserve(bytes);
+        CoreState* cs = ThisCore.Acquire();
+        byte* p = Reserve(cs, bytes);
         if (p == null)
         {
+            ThisCore.Release();
             FailedAllocation(type, false);
             return null;
         }
@@ -43,16 +55,23 @@ internal static unsafe class Allocation
         {
             *(int*)(p + ArrayLengthOffset) = (int)length;
         }
+        ThisCore.Release();
         return p;
     }
 
-    private static byte* Reserve(nuint bytes)
+    private static byte* Reserve(CoreState* cs, nuint bytes)
     {
         if (bytes > nuint.MaxValue / 2)
         {
             return null;
         }
         nuint want = bytes + HeaderBytes;
+        if (cs->AllocPointer != null && bytes <= (nuint)(cs->AllocLimit - cs->AllocPointer))
+        {
+            byte* here = cs->AllocPointer;              // the core changed since the fast path looked
+            cs->AllocPointer += bytes;
+            return here;
+        }
         nuint chunk = want > ChunkBytes ? (want + PageBytes - 1) & ~(PageBytes - 1) : ChunkBytes;
         byte* start = (byte*)Machine.GrowHeap(chunk);
         if (start == null && want < ChunkBytes)
@@ -64,20 +83,14 @@ internal static unsafe class Allocation
         {
             return null;
         }
-        AllocWindow* w = AllocWindow.Current;
-        byte* pointer = w->Pointer;
-        if (pointer != null && start == w->Limit)
+        Atomic.Add(ref s_chunks, (long)chunk);
+        byte* pointer = cs->AllocPointer;
+        if (pointer == null || start != cs->AllocLimit)
         {
-            w->Limit = start + chunk;        // HA2; the limit is exclusive of nothing: headers lie before objects
+            pointer = start + HeaderBytes;              // what is left of the old window is lost
         }
-        else
-        {
-            s_retired += pointer == null ? 0 : (nuint)pointer - s_chunkStart;
-            s_chunkStart = (nuint)(start + HeaderBytes);
-            pointer = start + HeaderBytes;
-            w->Limit = start + chunk;
-        }
-        w->Pointer = pointer + bytes;
+        cs->AllocLimit = start + chunk;                 // HA2; the limit is exclusive of nothing: headers lie before objects
+        cs->AllocPointer = pointer + bytes;
         return pointer;
     }
 
@@ -133,14 +146,4 @@ internal static unsafe class Allocation
 
     [RuntimeExport("RhGetTotalAllocatedBytesPrecise")]
     internal static long GetTotalAllocatedBytesPrecise() => AllocatedBytes;
-}
-
-/// <summary>This core's allocation window: zeroed memory from Pointer to Limit. In the core block, at gs:[64] (Abi.inc).</summary>
-[StructLayout(LayoutKind.Sequential)]
-internal unsafe struct AllocWindow
-{
-    internal byte* Pointer;
-    internal byte* Limit;
-
-    internal static AllocWindow* Current => (AllocWindow*)Machine.CurrentCore->Runtime;
 }

@@ -60,6 +60,8 @@ internal static unsafe class Dispatch
     private const int DirectPointer = 1;
     private const int MaxEntries = 32;
 
+    private static Sched.SpinLock s_lock;       // writers take turns; readers do not wait (ID2)
+
     [RuntimeExport("RhpGetDispatchCellInfo")]
     internal static void GetInfo(DispatchCell* cell, DispatchCellInfo* info)
     {
@@ -138,10 +140,17 @@ internal static unsafe class Dispatch
     [RuntimeExport("RhpUpdateDispatchCellCache")]
     internal static nuint Update(DispatchCell* cell, nuint code, MethodTable* type, DispatchCellInfo* info)
     {
-        if (info->CellType != DispatchCellInfo.InterfaceAndSlot)
+        if (info->CellType == DispatchCellInfo.InterfaceAndSlot)
         {
-            return code;
+            s_lock.Acquire();
+            Add(cell, code, type, info);
+            s_lock.Release();
         }
+        return code;
+    }
+
+    private static void Add(DispatchCell* cell, nuint code, MethodTable* type, DispatchCellInfo* info)
+    {
         DispatchBlock* block = Block(cell);
         int capacity = block == null ? 0 : block->Capacity;
         for (int i = 0; i < capacity; i++)
@@ -149,12 +158,12 @@ internal static unsafe class Dispatch
             DispatchEntry* e = &Entries(block)[i];
             if (e->Type == type)
             {
-                return code;
+                return;
             }
             if (e->Type == null)
             {
                 Fill(e, type, code);
-                return code;
+                return;
             }
         }
         if (capacity == MaxEntries)
@@ -164,13 +173,13 @@ internal static unsafe class Dispatch
             block->Next = (block->Next + 1) % MaxEntries;
             Volatile.Write(ref *(nuint*)&e->Type, 0);
             Fill(e, type, code);
-            return code;
+            return;
         }
         int grown = capacity == 0 ? 1 : capacity * 2;
         DispatchBlock* next = (DispatchBlock*)OffHeap.Alloc((nuint)(sizeof(DispatchBlock) + (grown * sizeof(DispatchEntry))));
         if (next == null)
         {
-            return code;                        // uncached is slow, not wrong
+            return;                             // uncached is slow, not wrong
         }
         next->InterfaceType = info->InterfaceType;
         next->Slot = info->Slot;
@@ -182,7 +191,6 @@ internal static unsafe class Dispatch
         Fill(&Entries(next)[capacity], type, code);
         Volatile.Write(ref cell->Cache, (nuint)next);           // ID2
         Volatile.Write(ref cell->Stub, Stub(grown));
-        return code;
     }
 
     private static void Fill(DispatchEntry* e, MethodTable* type, nuint code)

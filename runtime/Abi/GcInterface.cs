@@ -5,6 +5,7 @@
 using System;
 using System.Runtime;
 using Unikernel.Kernel;
+using Unikernel.Runtime.Sched;
 
 namespace Unikernel.Runtime.Abi;
 
@@ -116,16 +117,19 @@ internal static unsafe class GcInterface
     [RuntimeExport("RhpHandleAllocDependent")]
     internal static void** HandleAllocDependent(void* primary, void* secondary) => AllocHandle(primary, secondary);
 
-    private static void** s_freeHandles;
+    private static SpinLock s_handlesLock;
+    private static void** s_freeHandles;        // guarded by s_handlesLock
 
     private static void** AllocHandle(void* o, void* secondary)
     {
+        s_handlesLock.Acquire();
         void** h = s_freeHandles;
         if (h != null)
         {
             s_freeHandles = (void**)h[0];
         }
-        else
+        s_handlesLock.Release();
+        if (h == null)
         {
             h = (void**)OffHeap.Alloc(2 * (nuint)sizeof(void*));
             if (h == null)
@@ -141,8 +145,10 @@ internal static unsafe class GcInterface
     [RuntimeExport("RhHandleFree")]
     internal static void HandleFree(void** handle)
     {
+        s_handlesLock.Acquire();
         handle[0] = s_freeHandles;
         s_freeHandles = handle;
+        s_handlesLock.Release();
     }
 
     [RuntimeExport("RhHandleGet")]
@@ -166,7 +172,8 @@ internal static unsafe class GcInterface
 internal static unsafe class OffHeap
 {
     private const nuint PageBytes = 4096;
-    private static byte* s_next;
+    private static SpinLock s_lock;
+    private static byte* s_next;                // guarded by s_lock
     private static byte* s_end;
 
     /// <summary>Zeroed, 16-byte aligned; at most a page.</summary>
@@ -177,18 +184,15 @@ internal static unsafe class OffHeap
         {
             return null;
         }
+        s_lock.Acquire();
         if ((nuint)(s_end - s_next) < bytes)
         {
-            byte* page = (byte*)Machine.AllocPage();
-            if (page == null)
-            {
-                return null;
-            }
-            s_next = page;
-            s_end = page + PageBytes;
+            s_next = (byte*)Machine.AllocPage();
+            s_end = s_next == null ? null : s_next + PageBytes;
         }
         byte* p = s_next;
-        s_next += bytes;
+        s_next = p == null ? null : p + bytes;
+        s_lock.Release();
         return p;
     }
 }

@@ -15,7 +15,7 @@ internal static unsafe class Misc
     private static byte* s_crashInfo;
 
     [RuntimeExport("RhGetProcessCpuCount")]
-    internal static int GetProcessCpuCount() => 1;
+    internal static int GetProcessCpuCount() => Proc.MaxProcs;
 
     [RuntimeExport("RhYield")]
     internal static int Yield()
@@ -24,15 +24,23 @@ internal static unsafe class Misc
         return 1;
     }
 
-    // One core: whoever would change what the caller spins on needs this core.
+    // With one core, whoever would change what the caller spins on needs this core.
     [RuntimeExport("RhSpinWait")]
-    internal static void SpinWait(int iterations) => Proc.Gosched();
+    internal static void SpinWait(int iterations)
+    {
+        if (Proc.MaxProcs == 1)
+        {
+            Proc.Gosched();
+            return;
+        }
+        for (int i = 0; i < iterations; i++)
+        {
+            Cpu.Pause();
+        }
+    }
 
     [RuntimeExport("RhFlushProcessWriteBuffers")]
-    internal static void FlushProcessWriteBuffers()
-    {
-        // One core sees its own writes.
-    }
+    internal static void FlushProcessWriteBuffers() => Machine.MemoryBarrierAll();
 
     [RuntimeExport("RhCurrentOSThreadId")]
     internal static ulong CurrentOsThreadId() => (ulong)Proc.GetG()->Id;

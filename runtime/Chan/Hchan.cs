@@ -5,10 +5,14 @@
 // CH3  A value goes from goroutine to goroutine through the sudog, never through a pointer into the other's stack:
 //      stacks of parked goroutines may be put away (design section 5).
 // CH4  The buffer holds _count values from index _receiveAt on, modulo its length.
-// One core: a channel operation is not interrupted before it parks, so there is no lock.
-// Context: goroutine. Allocates: the sudogs, which the channel keeps for its next waiters. Reference: Go's chan.go.
+// CH5  _lock guards everything below it. It is open again before anybody is readied, and opened for a waiter by whoever
+//      comes next on its core.
+// Context: goroutine. Allocates: sudogs, outside the lock; a goroutine keeps one for each direction. Reference: Go's chan.go.
 using System;
+using System.Runtime.CompilerServices;
+using System.Threading;
 using Unikernel.Runtime.Sched;
+using SpinLock = Unikernel.Runtime.Sched.SpinLock;
 
 namespace Unikernel.Runtime.Chan;
 
@@ -74,13 +78,13 @@ internal sealed unsafe class Hchan<T>
     }
 
     private readonly Slot[] _buffer;
+    private SpinLock _lock;
     private int _count;
     private int _sendAt;
     private int _receiveAt;
     private bool _isClosed;
     private WaitQueue _receivers;
     private WaitQueue _senders;
-    private Sudog? _free;
 
     internal Hchan(int capacity)
     {
@@ -98,16 +102,63 @@ internal sealed unsafe class Hchan<T>
     /// <summary>Sends if it can be done without waiting.</summary>
     internal bool TrySend(T value)
     {
+        if (!Volatile.Read(ref _isClosed) && (_buffer.Length == 0 ? _receivers.IsEmpty : Volatile.Read(ref _count) == _buffer.Length))
+        {
+            return false;           // at one moment during the call there was no room, as in Go
+        }
+        _lock.Acquire();
+        if (SendHere(value))
+        {
+            return true;
+        }
+        _lock.Release();
+        return false;
+    }
+
+    internal void Send(T value)
+    {
+        _lock.Acquire();
+        if (SendHere(value))
+        {
+            return;
+        }
+        G* gp = Proc.GetG();
+        Sudog<T>? sg = Kept(gp->SendSudog);
+        while (sg == null)
+        {
+            _lock.Release();
+            sg = Make(out gp->SendSudog);
+            _lock.Acquire();
+            if (SendHere(value))
+            {
+                return;
+            }
+        }
+        sg.Value = value;
+        sg.Gp = gp;
+        _senders.Add(sg);
+        Proc.GoPark(_lock.Word, WaitReason.ChanSend);
+        if (!sg.Success)
+        {
+            sg.Value = default!;
+            throw new GoPanicException("send on closed channel");
+        }
+    }
+
+    // Lock held. True: sent, and the lock is open; so it is when this throws.
+    private bool SendHere(T value)
+    {
         if (_isClosed)
         {
+            _lock.Release();
             throw new GoPanicException("send on closed channel");
         }
         if (_receivers.Take() is { } waiting)
         {
-            Sudog<T> receiver = (Sudog<T>)waiting;
+            Sudog<T> receiver = Unsafe.As<Sudog<T>>(waiting);
             receiver.Value = value;
             receiver.Success = true;
-            _ = Proc.GoReady(receiver.Gp);
+            Wake(receiver.Gp);
             return true;
         }
         if (_count == _buffer.Length)
@@ -117,28 +168,61 @@ internal sealed unsafe class Hchan<T>
         _buffer[_sendAt].Value = value;
         _sendAt = Next(_sendAt);
         _count++;
+        _lock.Release();
         return true;
-    }
-
-    internal void Send(T value)
-    {
-        if (TrySend(value))
-        {
-            return;
-        }
-        Sudog<T> sg = Enter(ref _senders);
-        sg.Value = value;
-        Proc.GoPark(WaitReason.ChanSend);
-        bool success = sg.Success;
-        Leave(sg);
-        if (!success)
-        {
-            throw new GoPanicException("send on closed channel");
-        }
     }
 
     /// <summary>Receives if it can be done without waiting; <paramref name="ok"/> is false when the channel is closed and drained.</summary>
     internal bool TryReceive(out T value, out bool ok)
+    {
+        if (!Volatile.Read(ref _isClosed) && (_buffer.Length == 0 ? _senders.IsEmpty : Volatile.Read(ref _count) == 0))
+        {
+            value = default!;
+            ok = false;
+            return false;
+        }
+        _lock.Acquire();
+        if (ReceiveHere(out value, out ok))
+        {
+            return true;
+        }
+        _lock.Release();
+        return false;
+    }
+
+    internal bool Receive(out T value)
+    {
+        _lock.Acquire();
+        if (ReceiveHere(out value, out bool ok))
+        {
+            return ok;
+        }
+        G* gp = Proc.GetG();
+        Sudog<T>? sg = Kept(gp->ReceiveSudog);
+        while (sg == null)
+        {
+            _lock.Release();
+            sg = Make(out gp->ReceiveSudog);
+            _lock.Acquire();
+            if (ReceiveHere(out value, out ok))
+            {
+                return ok;
+            }
+        }
+        sg.Gp = gp;
+        _receivers.Add(sg);
+        Proc.GoPark(_lock.Word, WaitReason.ChanReceive);
+        bool success = sg.Success;
+        value = success ? sg.Value : default!;      // the sudog may hold an old value
+        if (RuntimeHelpers.IsReferenceOrContainsReferences<T>())
+        {
+            sg.Value = default!;
+        }
+        return success;
+    }
+
+    // Lock held. True: received, or closed; the lock is open then.
+    private bool ReceiveHere(out T value, out bool ok)
     {
         ok = true;
         if (_count > 0)
@@ -148,48 +232,51 @@ internal sealed unsafe class Hchan<T>
             _receiveAt = Next(_receiveAt);
             if (_senders.Take() is { } waiting)         // CH2: the buffer was full, the sender's value goes to its end
             {
-                _buffer[_sendAt].Value = TakeFrom(waiting);
+                Sudog<T> sender = Unsafe.As<Sudog<T>>(waiting);
+                _buffer[_sendAt].Value = TakeFrom(sender);
                 _sendAt = Next(_sendAt);
+                Wake(sender.Gp);
             }
             else
             {
                 _count--;
+                _lock.Release();
             }
             return true;
         }
-        if (_senders.Take() is { } sender)
+        if (_senders.Take() is { } first)
         {
+            Sudog<T> sender = Unsafe.As<Sudog<T>>(first);
             value = TakeFrom(sender);
+            Wake(sender.Gp);
             return true;
         }
         value = default!;
         ok = false;
-        return _isClosed;
-    }
-
-    internal bool Receive(out T value)
-    {
-        if (TryReceive(out value, out bool ok))
+        if (!_isClosed)
         {
-            return ok;
+            return false;
         }
-        Sudog<T> sg = Enter(ref _receivers);
-        Proc.GoPark(WaitReason.ChanReceive);
-        value = sg.Value;
-        bool success = sg.Success;
-        Leave(sg);
-        return success;
+        _lock.Release();
+        return true;
     }
 
     internal void Close()
     {
+        _lock.Acquire();
         if (_isClosed)
         {
+            _lock.Release();
             throw new GoPanicException("close of closed channel");
         }
         _isClosed = true;
-        WakeAll(ref _receivers);
-        WakeAll(ref _senders);
+        WaitQueue receivers = _receivers;
+        WaitQueue senders = _senders;
+        _receivers = default;
+        _senders = default;
+        _lock.Release();
+        WakeAll(ref receivers);
+        WakeAll(ref senders);
     }
 
     private static void WakeAll(ref WaitQueue queue)
@@ -197,41 +284,38 @@ internal sealed unsafe class Hchan<T>
         while (queue.Take() is { } sg)
         {
             sg.Success = false;
-            _ = Proc.GoReady(sg.Gp);
+            Proc.GoReady(sg.Gp);
         }
     }
 
-    private static T TakeFrom(Sudog waiting)
+    private static T TakeFrom(Sudog<T> sender)
     {
-        Sudog<T> sender = (Sudog<T>)waiting;
+        T value = sender.Value;
+        sender.Value = default!;
         sender.Success = true;
-        _ = Proc.GoReady(sender.Gp);
-        return sender.Value;
+        return value;
+    }
+
+    // CH5
+    private void Wake(G* gp)
+    {
+        _lock.Open();
+        Proc.ReadyAndRelease(gp);
     }
 
     private int Next(int index) => index + 1 == _buffer.Length ? 0 : index + 1;
 
-    // The calling goroutine's place on a wait queue.
-    private Sudog<T> Enter(ref WaitQueue queue)
+    // The goroutine's sudog of this direction, if it is of this type.
+    private static Sudog<T>? Kept(nint bits)
     {
-        Sudog<T>? sg = (Sudog<T>?)_free;
-        if (sg == null)
-        {
-            sg = new Sudog<T>();
-        }
-        else
-        {
-            _free = sg.Next;
-        }
-        sg.Gp = Proc.GetG();
-        queue.Add(sg);
-        return sg;
+        object? kept = Unsafe.As<nint, object?>(ref bits);
+        return kept != null && kept.GetType() == typeof(Sudog<T>) ? Unsafe.As<Sudog<T>>(kept) : null;
     }
 
-    private void Leave(Sudog<T> sg)
+    private static Sudog<T> Make(out nint bits)
     {
-        sg.Value = default!;
-        sg.Next = _free;
-        _free = sg;
+        object made = new Sudog<T>();
+        bits = Unsafe.As<object, nint>(ref made);
+        return (Sudog<T>)made;
     }
 }

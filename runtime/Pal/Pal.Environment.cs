@@ -158,7 +158,7 @@ internal static unsafe class PalEnvironment
     [RuntimeExport("SystemNative_Abort")]
     internal static void Abort()
     {
-        Proc.Dump();
+        Traceback.Dump();
         Machine.Exit(AbortExitCode);
     }
 }

@@ -5,10 +5,11 @@
 // MA2  Memory is readable and writable, or not there: nothing is ever executable, and what is committed stays so until
 //      it is unmapped.
 // MA3  Free address ranges are kept in address order and merged.
-// Context: goroutine, one core. Allocates: frames, and range nodes off-heap.
+// Context: goroutine. Allocates: frames, and range nodes off-heap.
 using System;
 using System.Runtime;
 using Unikernel.Kernel;
+using Unikernel.Runtime.Sched;
 
 namespace Unikernel.Runtime.Pal;
 
@@ -31,8 +32,9 @@ internal static unsafe class Mappings
         internal nuint Bytes;
     }
 
-    private static Range* s_free;
-    private static nuint s_used;            // bytes of the region ever handed out
+    private static SpinLock s_lock;
+    private static Range* s_free;           // guarded by s_lock
+    private static nuint s_used;            // guarded by s_lock; bytes of the region ever handed out
 
     [RuntimeExport("SystemNative_MMap")]
     internal static void* MMap(void* address, ulong length, int protection, int flags, nint fd, long offset)
@@ -148,6 +150,22 @@ internal static unsafe class Mappings
 
     private static byte* TakeRange(nuint bytes)
     {
+        s_lock.Acquire();
+        byte* p = Take(bytes);
+        s_lock.Release();
+        return p;
+    }
+
+    private static bool GiveRange(byte* p, nuint bytes)
+    {
+        s_lock.Acquire();
+        bool done = Give(p, bytes);
+        s_lock.Release();
+        return done;
+    }
+
+    private static byte* Take(nuint bytes)
+    {
         Range* previous = null;
         for (Range* r = s_free; r != null; previous = r, r = r->Next)
         {
@@ -173,7 +191,7 @@ internal static unsafe class Mappings
         return fresh;
     }
 
-    private static bool GiveRange(byte* p, nuint bytes)
+    private static bool Give(byte* p, nuint bytes)
     {
         Range* previous = null;
         Range* next = s_free;

@@ -7,7 +7,7 @@
 // PM3  Every block lies behind a header at the start of its (first) page: Free finds it by rounding down. A pointer
 //      whose header is not ours is a broken invariant, not an error code. Blocks are 16-byte aligned.
 // PM4  The aligned family over-allocates and keeps the block's address in the word before the result.
-// Context: goroutine, one core: nothing here parks. Allocates: off-heap only, usable before the class library is up.
+// Context: goroutine; nothing here parks. Allocates: off-heap only, usable before the class library is up.
 using System;
 using System.Runtime;
 using System.Runtime.CompilerServices;
@@ -50,11 +50,20 @@ internal static unsafe class Memory
         private nuint _first;
     }
 
+    private static SpinLock s_lock;                 // guards all of it
     private static PerClass s_withRoom;             // Header* a class
     private static Header* s_runs;                  // free runs, by address
 
     [RuntimeExport("SystemNative_Malloc")]
     internal static void* Malloc(nuint bytes)
+    {
+        s_lock.Acquire();
+        void* p = Take(bytes);
+        s_lock.Release();
+        return p;
+    }
+
+    private static void* Take(nuint bytes)
     {
         if (bytes > LargestSmall)
         {
@@ -99,6 +108,13 @@ internal static unsafe class Memory
         {
             return;
         }
+        s_lock.Acquire();
+        Give(p);
+        s_lock.Release();
+    }
+
+    private static void Give(void* p)
+    {
         Header* h = HeaderOf(p);
         if (h->Class == LargeClass)
         {

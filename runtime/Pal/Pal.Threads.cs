@@ -2,8 +2,8 @@
 //
 // PT1  A monitor is owned by one goroutine; both queues are FIFO. Signal hands the first waiter over to the queue for
 //      ownership, so a woken waiter returns owning the monitor.
-// PT2  Nodes of the queues are off-heap, never on a goroutine's stack (design: parked stacks may be stashed).
-// PT3  One core, cooperative: nothing here is interrupted between two statements except by its own park.
+// PT2  Waiters are linked through their Gs: a goroutine waits for one monitor at a time.
+// PT3  A waiter whose time runs out is taken off the queues by itself; a signal it got at the same moment counts.
 // Context: goroutine. Allocates: off-heap.
 using System.Runtime;
 using Unikernel.Kernel;
@@ -49,89 +49,17 @@ internal static unsafe class Threads
     }
 
     [RuntimeExport("SystemNative_SchedGetCpu")]
-    internal static int SchedGetCpu() => 0;
+    internal static int SchedGetCpu() => Machine.CurrentCore->Id;
 
     [RuntimeExport("SystemNative_TryGetUInt32OSThreadId")]
     internal static uint TryGetOsThreadId() => (uint)Proc.GetG()->Id;
 
-    private struct Node
-    {
-        internal Node* Next;
-        internal G* Waiter;
-        internal bool IsSignalled;
-    }
-
-    private struct Queue
-    {
-        internal Node* First;
-        internal Node* Last;
-
-        internal void Add(Node* n)
-        {
-            n->Next = null;
-            if (Last == null)
-            {
-                First = n;
-            }
-            else
-            {
-                Last->Next = n;
-            }
-            Last = n;
-        }
-
-        /// <summary>The first node whose goroutine still waits: one whose time ran out is about to leave by itself.</summary>
-        internal Node* Take()
-        {
-            Node* n;
-            do
-            {
-                n = First;
-                if (n == null)
-                {
-                    return null;
-                }
-                First = n->Next;
-                if (First == null)
-                {
-                    Last = null;
-                }
-            }
-            while (!Proc.IsWaiting(n->Waiter));
-            return n;
-        }
-
-        internal void Remove(Node* n)
-        {
-            Node* previous = null;
-            for (Node* at = First; at != null; previous = at, at = at->Next)
-            {
-                if (at != n)
-                {
-                    continue;
-                }
-                if (previous == null)
-                {
-                    First = n->Next;
-                }
-                else
-                {
-                    previous->Next = n->Next;
-                }
-                if (Last == n)
-                {
-                    Last = previous;
-                }
-                return;
-            }
-        }
-    }
-
     private struct Monitor
     {
+        internal SpinLock Lock;
         internal bool IsOwned;
-        internal Queue ForOwnership;
-        internal Queue ForSignal;
+        internal GList ForOwnership;
+        internal GList ForSignal;
     }
 
     [RuntimeExport("SystemNative_LowLevelMonitor_Create")]
@@ -143,88 +71,86 @@ internal static unsafe class Threads
     [RuntimeExport("SystemNative_LowLevelMonitor_Acquire")]
     private static void MonitorAcquire(Monitor* m)
     {
+        m->Lock.Acquire();
         if (!m->IsOwned)
         {
             m->IsOwned = true;
+            m->Lock.Release();
             return;
         }
-        Node* n = NewNode();
-        m->ForOwnership.Add(n);
-        Proc.GoPark(WaitReason.SyncMutexLock);      // the releaser passes ownership on
-        Memory.Free(n);
+        m->ForOwnership.Add(Proc.GetG());
+        Proc.GoPark(m->Lock.Word, WaitReason.SyncMutexLock);        // the releaser passes ownership on
     }
 
     [RuntimeExport("SystemNative_LowLevelMonitor_Release")]
     private static void MonitorRelease(Monitor* m)
     {
-        Node* n = m->ForOwnership.Take();
-        if (n == null)
+        m->Lock.Acquire();
+        PassOn(m);
+        m->Lock.Release();
+    }
+
+    // Lock held: ownership goes to the next that still waits.
+    private static void PassOn(Monitor* m)
+    {
+        for (G* gp = m->ForOwnership.Take(); gp != null; gp = m->ForOwnership.Take())
         {
-            m->IsOwned = false;
+            if (Proc.GoReadyInTime(gp))
+            {
+                return;
+            }
         }
-        else
-        {
-            Proc.GoReady(n->Waiter);
-        }
+        m->IsOwned = false;
     }
 
     [RuntimeExport("SystemNative_LowLevelMonitor_Wait")]
     private static void MonitorWait(Monitor* m)
     {
-        Node* n = NewNode();
-        m->ForSignal.Add(n);
-        MonitorRelease(m);
-        Proc.GoPark(WaitReason.SyncCondWait);
-        Memory.Free(n);
+        m->Lock.Acquire();
+        m->ForSignal.Add(Proc.GetG());
+        PassOn(m);
+        Proc.GoPark(m->Lock.Word, WaitReason.SyncCondWait);
     }
 
     [RuntimeExport("SystemNative_LowLevelMonitor_TimedWait")]
     private static int MonitorTimedWait(Monitor* m, int timeoutMs)
     {
-        Node* n = NewNode();
-        m->ForSignal.Add(n);
-        MonitorRelease(m);
-        bool isReadied = Proc.GoParkUntil(WaitReason.SyncCondWait, Machine.NanoTime() + (timeoutMs * 1_000_000L));
-        bool isSignalled = n->IsSignalled;
-        if (!isReadied)
+        long whenNs = Machine.NanoTime() + (timeoutMs * 1_000_000L);
+        G* gp = Proc.GetG();
+        gp->IsSignalled = false;
+        m->Lock.Acquire();
+        m->ForSignal.Add(gp);
+        PassOn(m);
+        if (Proc.GoParkUntil(m->Lock.Word, WaitReason.SyncCondWait, whenNs))
         {
-            if (isSignalled)
-            {
-                // Signalled at the same moment: this goroutine is already queued for, or given, ownership.
-                m->ForOwnership.Remove(n);
-            }
-            else
-            {
-                m->ForSignal.Remove(n);
-            }
-            Memory.Free(n);
-            MonitorAcquire(m);
-            return isSignalled ? 1 : 0;
+            return 1;
         }
-        Memory.Free(n);
-        return 1;
+        m->Lock.Acquire();
+        bool isSignalled = gp->IsSignalled;
+        if (isSignalled)
+        {
+            m->ForOwnership.Remove(gp);
+        }
+        else
+        {
+            m->ForSignal.Remove(gp);
+        }
+        m->Lock.Release();
+        MonitorAcquire(m);
+        return isSignalled ? 1 : 0;
     }
 
     [RuntimeExport("SystemNative_LowLevelMonitor_Signal_Release")]
     private static void MonitorSignalRelease(Monitor* m)
     {
-        Node* n = m->ForSignal.Take();
-        if (n != null)
+        m->Lock.Acquire();
+        G* gp = m->ForSignal.Take();
+        if (gp != null)
         {
-            n->IsSignalled = true;
-            m->ForOwnership.Add(n);
+            gp->IsSignalled = true;
+            m->ForOwnership.Add(gp);
         }
-        MonitorRelease(m);
-    }
-
-    private static Node* NewNode()
-    {
-        Node* n = (Node*)Memory.Calloc(1, (nuint)sizeof(Node));
-        if (n == null)
-        {
-            Throw.Fatal("out of memory for a waiting goroutine"u8);
-        }
-        n->Waiter = Proc.GetG();
-        return n;
+        PassOn(m);
+        m->Lock.Release();
     }
 }

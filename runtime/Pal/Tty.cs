@@ -7,7 +7,7 @@
 // TT3  In pipe mode bytes pass as they are, Ctrl-\ and NUL too; Ctrl-D is the end of input for one read, and reading
 //      goes on after it.
 // TT4  Proc.ConsoleWaiters counts those who wait here: input may still come, so their waiting is no deadlock.
-// Context: goroutine on the one core; OnInput in interrupt context. Allocates: the line buffer, on the first cooked read.
+// Context: goroutine; OnInput in interrupt context. Allocates: the line buffer, on the first cooked read.
 // Reference: design section 7; termios(3).
 using System;
 using System.Runtime.CompilerServices;
@@ -33,13 +33,14 @@ internal static unsafe class Tty
         private byte _first;
     }
 
-    private static Raw s_raw;                           // taken from the kernel's ring, not yet looked at
+    private static Raw s_raw;                           // taken from the kernel's ring, not yet looked at; whoever has the turn
     private static int s_rawAt;
     private static int s_rawLength;
     private static LineDiscipline<Screen>? s_lines;
-    private static bool s_isReading;                    // TT1: somebody has the turn
-    private static GList s_turns;                       // waiting for it
-    private static G* s_waiter;                         // waiting for bytes; guarded by interrupts off
+    private static SpinLock s_turnLock;
+    private static bool s_isReading;                    // TT1: somebody has the turn; guarded by s_turnLock
+    private static GList s_turns;                       // waiting for it; guarded by s_turnLock
+    private static Notifier s_input;
 
     internal static void Write(ReadOnlySpan<byte> text)
     {
@@ -50,7 +51,19 @@ internal static unsafe class Tty
     }
 
     /// <summary>Whether a read would return at once.</summary>
-    internal static bool IsReady => !s_isReading && ((s_lines != null && s_lines.IsReady) || Fill());
+    internal static bool IsReady
+    {
+        get
+        {
+            if (!TryTakeTurn())
+            {
+                return false;
+            }
+            bool isReady = (s_lines != null && s_lines.IsReady) || Fill();
+            GiveTurn();
+            return isReady;
+        }
+    }
 
     /// <summary>Blocks until there is input; gives at least one byte, or 0 at the end of input.</summary>
     internal static int Read(Span<byte> to)
@@ -88,17 +101,25 @@ internal static unsafe class Tty
     internal static bool TryReadByte(out byte value)
     {
         value = 0;
-        if (s_isReading || (s_lines != null && s_lines.IsReady))
+        if (!TryTakeTurn())
         {
             return false;
         }
+        bool isThere = (s_lines == null || !s_lines.IsReady) && TakeByte(out value);
+        GiveTurn();
+        return isThere;
+    }
+
+    private static bool TakeByte(out byte value)
+    {
+        value = 0;
         while (Fill())
         {
             byte b = s_raw[s_rawAt];
             if (IsDumpKey(b))
             {
                 s_rawAt++;
-                Proc.Dump();
+                Traceback.Dump();
                 continue;
             }
             if (b == CtrlD && !Machine.ConsoleIsTerminal)
@@ -123,7 +144,7 @@ internal static unsafe class Tty
                     Signals.RaiseInterrupt();
                     break;
                 case TtyEvent.Dump:
-                    Proc.Dump();
+                    Traceback.Dump();
                     lines.Reprint();
                     break;
             }
@@ -152,7 +173,7 @@ internal static unsafe class Tty
         byte b;
         while (IsDumpKey(b = NextByte()))
         {
-            Proc.Dump();
+            Traceback.Dump();
         }
         return b;
     }
@@ -183,21 +204,33 @@ internal static unsafe class Tty
         return s_rawLength > 0;
     }
 
+    private static bool TryTakeTurn()
+    {
+        s_turnLock.Acquire();
+        bool isFree = !s_isReading;
+        s_isReading = true;
+        s_turnLock.Release();
+        return isFree;
+    }
+
     private static void TakeTurn()
     {
+        s_turnLock.Acquire();
         if (!s_isReading)
         {
             s_isReading = true;
+            s_turnLock.Release();
             return;
         }
         s_turns.Add(Proc.GetG());
-        Proc.ConsoleWaiters++;
-        Proc.GoPark(WaitReason.SyncMutexLock);          // s_isReading stays true: the turn is handed over
-        Proc.ConsoleWaiters--;
+        Atomic.Add(ref Proc.ConsoleWaiters, 1);
+        Proc.GoPark(s_turnLock.Word, WaitReason.SyncMutexLock);     // s_isReading stays true: the turn is handed over
+        Atomic.Add(ref Proc.ConsoleWaiters, -1);
     }
 
     private static void GiveTurn()
     {
+        s_turnLock.Acquire();
         G* next = s_turns.Take();
         if (next == null)
         {
@@ -207,36 +240,21 @@ internal static unsafe class Tty
         {
             Proc.GoReady(next);
         }
+        s_turnLock.Release();
     }
 
     private static void WaitForInput()
     {
         Machine.OnConsoleInput = &OnInput;
-        nuint flags = Machine.DisableInterrupts();      // no byte may arrive between the look and the mark
-        bool isHere = Fill();
-        if (!isHere)
+        if (Fill())
         {
-            s_waiter = Proc.GetG();
+            return;                                     // came before the handler was there
         }
-        Machine.RestoreInterrupts(flags);
-        if (isHere)
-        {
-            return;
-        }
-        Proc.ConsoleWaiters++;
-        Proc.GoPark(WaitReason.IoWait);                 // may end without cause: the caller looks again
-        Proc.ConsoleWaiters--;
-        s_waiter = null;
+        Atomic.Add(ref Proc.ConsoleWaiters, 1);
+        s_input.Wait(WaitReason.IoWait);                // may end without cause: the caller looks again
+        Atomic.Add(ref Proc.ConsoleWaiters, -1);
     }
 
     // Interrupt context.
-    private static void OnInput()
-    {
-        G* gp = s_waiter;
-        if (gp != null)
-        {
-            s_waiter = null;
-            Proc.ReadyFromInterrupt(gp);
-        }
-    }
+    private static void OnInput() => s_input.Notify();
 }

@@ -4,14 +4,16 @@
 // G2  A G keeps its stack slot and its TLS block for life; when its goroutine ends it goes to the free list of its slot
 //     class and serves the next one, thread statics included (design section 4).
 // G3  The first six fields' offsets are known to assembly and to the ABI: Rsp 0, ExInfoHead 8.
-// G4  One core: every field is owned by whoever runs; only IrqPending and IrqLink are also written by interrupts.
+// G4  Fields belong to the goroutine while it runs, to its queue's owner while it is runnable, and to whoever will ready
+//      it while it waits. Only ReadyOrTimeOut's Status is settled by compare-and-swap.
 // Context: anywhere. Allocates nothing. Reference: Go's runtime2.go.
 using System;
 using System.Runtime.InteropServices;
+using Unikernel.Kernel;
 
 namespace Unikernel.Runtime.Sched;
 
-/// <summary>Go's goroutine states, as far as one core has them; Go's numbers.</summary>
+/// <summary>Go's goroutine states, as far as they exist here; Go's numbers.</summary>
 internal enum GStatus
 {
     /// <summary>Just made, not yet usable.</summary>
@@ -20,7 +22,7 @@ internal enum GStatus
     /// <summary>On a run queue; its registers are on its stack.</summary>
     Runnable = 1,
 
-    /// <summary>The core runs it; it owns its stack.</summary>
+    /// <summary>A core runs it; it owns its stack.</summary>
     Running = 2,
 
     /// <summary>Parked; whoever readies it holds a pointer to it.</summary>
@@ -39,8 +41,6 @@ internal enum WaitReason
     ChanReceiveNilChan,
     ChanSendNilChan,
     Sleep,
-
-    /// <summary>The only one that an interrupt may end (<see cref="Proc.ReadyFromInterrupt"/>), and that may end without cause.</summary>
     IoWait,
     SyncMutexLock,
     SyncCondWait,
@@ -73,26 +73,39 @@ internal unsafe struct G
     internal byte* StackLo;             // lowest usable address, the guard lies below; immutable
     internal byte* StackHi;             // immutable
     internal long Id;                   // of the goroutine that uses it; never reused
-    internal GStatus Status;
+    private int _status;
     internal WaitReason WaitReason;
     internal long WaitSinceNs;          // coarse: the last time the scheduler looked at the clock
     internal G* SchedLink;              // next on a run queue or free list
     internal G* WaitLink;               // next on a wait list (GList)
     internal G* AllLink;                // next of all Gs; immutable once set
-    internal G* IrqLink;                // next of those readied by interrupts; guarded by interrupts off
+    internal G* IrqLink;                // next of those readied by interrupts
     internal delegate*<void*, void> Fn; // what it runs
     internal void* Arg;                 // its argument; object bits for Go.Run, so the collector must scan it
+    internal nint ReceiveSudog;         // object bits; its place on wait queues of channels, kept for the next time
+    internal nint SendSudog;            // object bits
     internal nint ThreadStatics;        // object bits; thread statics outside the TLS block
     internal byte* StackLow;            // lowest address a page was committed for
     internal nuint GoPc;                // return address of the call of Go.Run
     internal long ParentId;
+    internal Core* LockedCore;          // LockOSThread: runs on this core only
+    internal int LockCount;
     internal TimerEvent Deadline;       // of GoParkUntil
     internal int Errno;                 // of the platform interface (runtime/Pal)
     internal byte StackClass;           // immutable
     internal bool IsTimedOut;
-    internal bool IrqPending;           // on the list of those readied by interrupts
+    internal bool IsSignalled;          // of LowLevelMonitor (runtime/Pal)
     internal bool IsThread;             // a System.Threading.Thread: not counted as a goroutine
     internal bool IsTlsStale;           // the next goroutine on it needs a fresh TLS block
+
+    internal GStatus Status
+    {
+        readonly get => (GStatus)_status;
+        set => Atomic.Store(ref _status, (int)value);
+    }
+
+    /// <summary>From waiting to runnable, for one of several who try.</summary>
+    internal bool TryReady() => Atomic.Swap(ref _status, (int)GStatus.Waiting, (int)GStatus.Runnable);
 }
 
 /// <summary>A first-in, first-out list of waiting goroutines, linked through the Gs themselves: one list at a time.</summary>
@@ -131,5 +144,31 @@ internal unsafe struct GList
             gp->WaitLink = null;
         }
         return gp;
+    }
+
+    internal void Remove(G* gp)
+    {
+        G* previous = null;
+        for (G* at = _head; at != null; previous = at, at = at->WaitLink)
+        {
+            if (at != gp)
+            {
+                continue;
+            }
+            if (previous == null)
+            {
+                _head = gp->WaitLink;
+            }
+            else
+            {
+                previous->WaitLink = gp->WaitLink;
+            }
+            if (_tail == gp)
+            {
+                _tail = previous;
+            }
+            gp->WaitLink = null;
+            return;
+        }
     }
 }

@@ -11,8 +11,7 @@ namespace Unikernel;
 /// Goroutines: Go's <c>go</c> statement and what package <c>runtime</c> offers about goroutines.
 /// </summary>
 /// <remarks>
-/// In this release all goroutines share one core and switch where they block, yield or end: a goroutine that only
-/// computes keeps the others waiting until it calls <see cref="Gosched"/>.
+/// Goroutines run on all cores and are preempted: one that only computes keeps its core for 10 ms while others wait.
 /// </remarks>
 public static unsafe class Go
 {
@@ -105,8 +104,29 @@ public static unsafe class Go
     /// </summary>
     public static int NumGoroutine => Proc.Goroutines;
 
-    /// <summary>Number of cores that run goroutines: 1 in this release. Go: <c>runtime.GOMAXPROCS(0)</c>.</summary>
-    public static int GoMaxProcs => 1;
+    /// <summary>
+    /// Number of cores that run goroutines: all of the machine's, or fewer by the kernel argument <c>GOMAXPROCS</c>.
+    /// Go: <c>runtime.GOMAXPROCS(0)</c>.
+    /// </summary>
+    public static int GoMaxProcs => Proc.MaxProcs;
+
+    /// <summary>Sets how many cores run goroutines, at most those that were started at boot. Go: <c>runtime.GOMAXPROCS(n)</c>.</summary>
+    /// <remarks>Stops all goroutines for a moment. Allocates nothing.</remarks>
+    /// <param name="n">How many; less than 1 changes nothing.</param>
+    /// <returns>How many it were before.</returns>
+    public static int SetGoMaxProcs(int n) => Proc.SetMaxProcs(n);
+
+    /// <summary>Number of cores of the machine. Go: <c>runtime.NumCPU</c>.</summary>
+    public static int NumCpu => Machine.CoreCount;
+
+    /// <summary>
+    /// Ties the calling goroutine to the core it is on until as many calls of <see cref="UnlockOSThread"/>: it runs on
+    /// that core only. Other goroutines may still run there. Go: <c>runtime.LockOSThread</c>, where the thread is its own.
+    /// </summary>
+    public static void LockOSThread() => Proc.LockToCore();
+
+    /// <summary>Undoes a call of <see cref="LockOSThread"/>; without one it does nothing. Go: <c>runtime.UnlockOSThread</c>.</summary>
+    public static void UnlockOSThread() => Proc.UnlockFromCore();
 
     /// <summary>Pauses the calling goroutine. Go: <c>time.Sleep</c>. Allocates nothing.</summary>
     /// <param name="duration">How long, at least; zero or less returns at once, the largest value sleeps for ever.</param>
@@ -119,7 +139,8 @@ public static unsafe class Go
         long now = Machine.NanoTime();
         long most = (long.MaxValue - now) / TimeSpan.NanosecondsPerTick;
         long whenNs = duration.Ticks >= most ? long.MaxValue : now + (duration.Ticks * TimeSpan.NanosecondsPerTick);
-        _ = Proc.GoParkUntil(WaitReason.Sleep, whenNs);
+        ThisCore.Acquire();
+        _ = Proc.GoParkUntil(null, WaitReason.Sleep, whenNs);
     }
 
     /// <summary>

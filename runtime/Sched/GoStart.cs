@@ -25,12 +25,12 @@ internal static unsafe class GoStart
     /// <summary>Makes a goroutine out of an <see cref="Action"/> or a <see cref="GoCall"/>.</summary>
     internal static void Start(delegate*<void*, void> entry, object what, nuint stackSizeBytes, nuint callerPc)
     {
-        G* gp = Proc.NewProc(entry, (void*)Unsafe.As<object, nint>(ref what), stackSizeBytes, false);
+        callerPc = Abi.Unwinder.IsCode(callerPc) ? callerPc : 0;
+        G* gp = Proc.NewProc(entry, (void*)Unsafe.As<object, nint>(ref what), stackSizeBytes, false, callerPc);
         if (gp == null)
         {
             throw new InsufficientMemoryException("There is no memory for another goroutine.");
         }
-        gp->GoPc = Abi.Unwinder.IsCode(callerPc) ? callerPc : 0;
     }
 
     private static object TakeArgument(void* arg)

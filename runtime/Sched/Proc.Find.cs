@@ -1,13 +1,19 @@
-// Finding the next goroutine, idling, and noticing that there will never be one.
+// The scheduler's loop, which runs on each core's g0: finding the next goroutine, stealing it, halting the core, and
+// noticing that there will never be one.
 //
-// PF1  Order, as far as Go's exists here: those readied by interrupts; expired timers; every 61st turn the global queue;
-//      the local queue, runnext first; the global queue.
-// PF2  The idle loop looks and halts with interrupts off in between (sti; hlt is one step): no wake-up is lost.
-// PF3  Deadlock: nothing runnable, no timer pending, nobody waiting for the console.
-// Context: Schedule and FindRunnable on goroutines and g0, Idle on g0, ReadyFromInterrupt and OnAlarm in interrupts.
-// Allocates nothing. Reference: Go's findRunnable and checkdead.
+// PF1  Order, as Go's: what Look says (stop the world; those readied by interrupts; due timers); every 61st turn the
+//      global queue; the local queue; the global queue; half of another P's queue.
+// PF2  Spinning: a core that looks for work to steal counts in s_spinning, at most half as many as are busy. Whoever
+//      makes work readies a core only if none spins; the last to stop spinning looks everywhere once more.
+// PF3  Going idle: the core's bit is set in s_idle, then everything is looked at once more; who makes work puts it on a
+//      queue first and reads s_idle then. All of these are full fences, so one of the two sees the other.
+// PF4  Between the last look and the halt interrupts are off (sti; hlt is one step), and a wake-up that comes in between
+//      ends the halt at once.
+// PF5  Deadlock: all cores idle, no timer pending, nobody waiting for the console.
+// Context: g0, lock depth 1. Allocates nothing. Reference: Go's schedule, findRunnable, wakep, checkdead.
 using System.Diagnostics.CodeAnalysis;
-using System.Threading;
+using System.Numerics;
+using System.Runtime;
 using Unikernel.Kernel;
 
 namespace Unikernel.Runtime.Sched;
@@ -15,79 +21,204 @@ namespace Unikernel.Runtime.Sched;
 internal static unsafe partial class Proc
 {
     private const uint GlobalTurn = 61;
+    private const int StealRounds = 4;
 
-    private static nuint s_irqReady;        // G*, through IrqLink, last one first; guarded by interrupts off
-    private static bool s_alarmDue;         // set by the alarm interrupt, cleared by RunTimers
+    private static ulong s_idle;            // a bit per core; atomic
+    private static int s_spinning;          // atomic
+    private static ulong s_irqReady;        // G*, through IrqLink, last one first; atomic
 
-    /// <summary>Interrupt context: readies a goroutine that waits, or is about to wait, with <see cref="WaitReason.IoWait"/>.</summary>
-    internal static void ReadyFromInterrupt(G* gp)
+    // The loop of a core; each goroutine it runs comes back to it through SwitchTo.
+    [DoesNotReturn]
+    [RuntimeExport("SchedLoop")]
+    private static void Loop()
     {
-        if (gp->IrqPending)
+        CoreState* cs = ThisCore.State;
+        P* p = cs->P;
+        while (true)
         {
-            return;
+            G* interrupted = null;
+            if (cs->After == After.Interrupted)
+            {
+                interrupted = cs->AfterG;
+                cs->After = After.Nothing;
+            }
+            else if (cs->AfterUnlock != null || cs->After != After.Nothing)
+            {
+                AfterSwitch(cs);
+            }
+            G* gp = FindRunnable(cs, p, interrupted);
+            p->SchedTick++;
+            if (!p->HasTick)
+            {
+                StartTick(p);
+            }
+            gp->Status = GStatus.Running;
+            SwitchTo(cs, cs->G0, gp);
         }
-        gp->IrqPending = true;
-        gp->IrqLink = (G*)s_irqReady;
-        s_irqReady = (nuint)gp;
     }
 
-    private static void OnAlarm() => Volatile.Write(ref s_alarmDue, true);
-
-    /// <summary>Leaves <paramref name="gp"/>, whose new state is set, for the next goroutine; returns when it runs again.</summary>
-    private static void Schedule(G* gp)
+    private static G* FindRunnable(CoreState* cs, P* p, G* interrupted)
     {
-        G* next = FindRunnable();
-        if (next == null)
+        while (true)
         {
-            next = s_m.G0;
+            int look = Atomic.Exchange(ref cs->Look, 0);
+            if (look != 0)
+            {
+                bool mustYield = Heed(p, look);
+                if (interrupted != null && mustYield)
+                {
+                    GQueue overflow = default;
+                    p->Runq.KickRunNext(ref overflow);
+                    PutGlobalOrPinned(interrupted, ref overflow);
+                    interrupted = null;
+                }
+            }
+            if (interrupted != null)
+            {
+                // Its slice goes on, unless a timer has readied somebody: who slept goes first.
+                G* next = (look & Look.Alarm) != 0 ? p->Runq.Get() : null;
+                if (next == null)
+                {
+                    p->SchedTick--;             // inherits
+                    return interrupted;
+                }
+                PutYielded(p, interrupted);
+                return next;
+            }
+            G* gp = p->Id < s_maxProcs ? FindHere(p) : Retire(p);
+            gp = gp != null || p->Id >= s_maxProcs ? gp : Steal(p);
+            if (gp != null)
+            {
+                StopSpinning(p, true);
+                return gp;
+            }
+            Idle(cs, p);
+        }
+    }
+
+    // What interrupts and other cores want. True when the interrupted goroutine has to give way.
+    private static bool Heed(P* p, int look)
+    {
+        bool mustYield = (look & Look.Preempt) != 0;
+        if ((look & Look.Stop) != 0)
+        {
+            HoldStill(p);
+        }
+        if ((look & Look.Input) != 0)
+        {
+            TakeFromInterrupts(p);
+        }
+        if ((look & Look.Alarm) != 0)
+        {
+            mustYield |= RunTimers(p);
+        }
+        return mustYield;
+    }
+
+    private static void PutGlobalOrPinned(G* gp, ref GQueue batch)
+    {
+        if (gp->LockedCore != null)
+        {
+            PutPinned(gp);
         }
         else
         {
-            next->Status = GStatus.Running;
+            batch.Add(gp);
         }
-        if (next != gp)
+        PutGlobal(ref batch);
+    }
+
+    // A goroutine that gives its turn up: nobody needs to be woken for it.
+    private static void PutYielded(P* p, G* gp)
+    {
+        if (gp->LockedCore != null)
         {
-            SwitchTo(gp, next);
+            PutPinned(gp);
+            return;
+        }
+        GQueue overflow = default;
+        p->Runq.Put(gp, false, ref overflow);
+        if (overflow.Count != 0)
+        {
+            PutGlobal(ref overflow);
         }
     }
 
-    private static void SwitchTo(G* from, G* to)
+    // Runs on its own core only; queued there, whoever readies it.
+    private static void PutPinned(G* gp)
     {
-        Machine.SetG(to);
-        Machine.SetTlsBase(to->TlsBase);
-        Machine.SwitchStack(&from->Rsp, to->Rsp);
+        P* p = PAt(gp->LockedCore->Id);
+        p->PinnedLock.Acquire();
+        p->Pinned.Add(gp);
+        Atomic.Store(ref p->PinnedCount, p->Pinned.Count);
+        p->PinnedLock.Release();
+        Kick(p, Look.Preempt);
     }
 
-    private static G* FindRunnable()
+    /// <summary>Makes a core look, wherever it is.</summary>
+    private static void Kick(P* p, int look)
     {
-        if (Volatile.Read(ref s_irqReady) != 0)
+        int before = Atomic.Or(ref p->Core->Look, look);
+        ulong bit = 1UL << p->Id;
+        if (p->Core == ThisCore.State)
         {
-            TakeFromInterrupts();
+            return;                         // its depth comes to 0 soon
         }
-        if (Volatile.Read(ref s_alarmDue))
+        if ((Atomic.And(ref s_idle, ~bit) & bit) != 0 || p->Id >= s_maxProcs)
         {
-            RunTimers();
+            Machine.WakeCore(p->Id);
         }
-        if (++s_p.SchedTick % GlobalTurn == 0)
+        else if ((before & look) != look)
         {
-            s_p.NowNs = Machine.NanoTime();
-            Machine.RefillFaultReserve();
-            G* gp = s_sched.Runq.Take();
-            if (gp != null)
+            Machine.InterruptCore(p->Id);
+        }
+    }
+
+    private static G* FindHere(P* p)
+    {
+        if (Atomic.Load(ref p->PinnedCount) != 0)
+        {
+            p->PinnedLock.Acquire();
+            G* pinned = p->Pinned.Take();
+            Atomic.Store(ref p->PinnedCount, p->Pinned.Count);
+            p->PinnedLock.Release();
+            if (pinned != null)
             {
-                return gp;
+                return pinned;
             }
         }
-        G* local = s_p.Runq.Get();
-        return local != null ? local : s_p.Runq.GetBatch(ref s_sched.Runq);
+        if (++p->Turns % GlobalTurn == 0)
+        {
+            p->NowNs = Machine.NanoTime();
+            Machine.RefillFaultReserve();
+            G* fair = TakeGlobal(p, 1);
+            if (fair != null)
+            {
+                return fair;
+            }
+        }
+        G* local = p->Runq.Get();
+        return local != null ? local : TakeGlobal(p, RunQueue.Capacity / 2);
     }
 
-    private static void TakeFromInterrupts()
+    private static G* TakeGlobal(P* p, int most)
     {
-        nuint flags = Machine.DisableInterrupts();
-        G* gp = (G*)s_irqReady;
-        s_irqReady = 0;
-        Machine.RestoreInterrupts(flags);
+        int count = Atomic.Load(ref s_sched.RunqCount);
+        if (count == 0)
+        {
+            return null;
+        }
+        int share = (count / s_maxProcs) + 1;
+        s_sched.Lock.Acquire();
+        G* gp = p->Runq.GetBatch(ref s_sched.Runq, share < most ? share : most);
+        Atomic.Store(ref s_sched.RunqCount, s_sched.Runq.Count);
+        s_sched.Lock.Release();
+        return gp;
+    }
+
+    private static void TakeFromInterrupts(P* p)
+    {
+        G* gp = (G*)Atomic.Exchange(ref s_irqReady, 0);
         G* inOrder = null;
         while (gp != null)
         {
@@ -100,48 +231,186 @@ internal static unsafe partial class Proc
         {
             gp = inOrder;
             inOrder = gp->IrqLink;
-            gp->IrqPending = false;
-            if (gp->Status == GStatus.Waiting && gp->WaitReason == WaitReason.IoWait)
+            gp->Status = GStatus.Runnable;
+            PutLocal(p, gp, false);
+        }
+    }
+
+    // PF2
+    private static G* Steal(P* p)
+    {
+        int procs = s_maxProcs;
+        if (procs == 1)
+        {
+            return null;
+        }
+        if (!p->IsSpinning)
+        {
+            int busy = procs - BitOperations.PopCount(Atomic.Load(ref s_idle));
+            if (2 * Atomic.Load(ref s_spinning) >= busy)
             {
-                gp->Status = GStatus.Runnable;
-                s_p.Runq.Put(gp, false, ref s_sched.Runq);
+                return null;
+            }
+            p->IsSpinning = true;
+            Atomic.Add(ref s_spinning, 1);
+        }
+        for (int round = 0; round < StealRounds; round++)
+        {
+            p->Seed ^= p->Seed << 13;                   // xorshift64 (Marsaglia 2003)
+            p->Seed ^= p->Seed >> 7;
+            p->Seed ^= p->Seed << 17;
+            int at = (int)(p->Seed % (ulong)procs);
+            int step = CoprimeStep(procs, (int)((p->Seed >> 32) % (ulong)procs));
+            for (int i = 0; i < procs; i++, at = (at + step) % procs)
+            {
+                P* other = PAt(at);
+                if (other == p)
+                {
+                    continue;
+                }
+                G* gp = other->Runq.Steal(ref p->Runq, round == StealRounds - 1);
+                if (gp != null)
+                {
+                    return gp;
+                }
+                if (Atomic.Load(ref p->Core->Look) != 0)
+                {
+                    return null;
+                }
+            }
+        }
+        return null;
+    }
+
+    // A number coprime to n, at or after `from`: stepping by it visits all of 0 … n-1.
+    private static int CoprimeStep(int n, int from)
+    {
+        for (int step = from + 1; ; step++)
+        {
+            int a = step;
+            int b = n;
+            while (b != 0)
+            {
+                (a, b) = (b, a % b);
+            }
+            if (a == 1)
+            {
+                return step;
             }
         }
     }
 
-    /// <summary>g0: runs goroutines when there are any and halts the core when there are none.</summary>
-    [DoesNotReturn]
-    private static void Idle()
+    // Found: the last spinner leaves somebody spinning in its place, for there may be more.
+    private static void StopSpinning(P* p, bool found)
     {
-        G* g0 = s_m.G0;
+        if (!p->IsSpinning)
+        {
+            return;
+        }
+        p->IsSpinning = false;
+        if (Atomic.Add(ref s_spinning, -1) == 0 && found)
+        {
+            WakeP();
+        }
+    }
+
+    /// <summary>Lock depth raised: wakes an idle core to look for work, unless one is looking already.</summary>
+    private static void WakeP()
+    {
+        if (Atomic.Load(ref s_spinning) != 0 || !Atomic.Swap(ref s_spinning, 0, 1))
+        {
+            return;
+        }
         while (true)
         {
-            Machine.RefillFaultReserve();
-            s_p.NowNs = Machine.NanoTime();
-            G* gp = FindRunnable();
-            if (gp != null)
+            ulong idle = Atomic.Load(ref s_idle);
+            if (idle == 0)
             {
-                gp->Status = GStatus.Running;
-                SwitchTo(g0, gp);
-                continue;
+                Atomic.Add(ref s_spinning, -1);
+                return;
             }
-            nuint flags = Machine.DisableInterrupts();
-            if (s_irqReady == 0 && !s_alarmDue)         // PF2
+            int id = BitOperations.TrailingZeroCount(idle);
+            ulong bit = 1UL << id;
+            if ((Atomic.And(ref s_idle, ~bit) & bit) != 0)
             {
-                CheckDead();
+                PAt(id)->IsSpinning = true;     // counted above; the core is halted or about to see its bit gone
+                Machine.WakeCore(id);
+                return;
+            }
+        }
+    }
+
+    private static bool IsWorkAnywhere()
+    {
+        if (Atomic.Load(ref s_sched.RunqCount) != 0)
+        {
+            return true;
+        }
+        for (int i = 0; i < s_maxProcs; i++)
+        {
+            if (!PAt(i)->Runq.IsEmpty)
+            {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    // PF3, PF4. Returns when there may be something to do.
+    private static void Idle(CoreState* cs, P* p)
+    {
+        ulong bit = 1UL << p->Id;
+        StopSpinning(p, false);
+        Machine.RefillFaultReserve();
+        bool isRetired = p->Id >= s_maxProcs;
+        if (!isRetired)
+        {
+            Atomic.Or(ref s_idle, bit);
+            if (Atomic.Load(ref cs->Look) != 0 || Atomic.Load(ref p->PinnedCount) != 0 || IsWorkAnywhere())
+            {
+                LeaveIdle(p, bit);
+                return;
+            }
+            CheckDead();
+        }
+        while (Atomic.Load(ref cs->Look) == 0 && (isRetired ? p->Id >= s_maxProcs : (Atomic.Load(ref s_idle) & bit) != 0))
+        {
+            nuint flags = Machine.DisableInterrupts();
+            if (Atomic.Load(ref cs->Look) == 0 && (isRetired || (Atomic.Load(ref s_idle) & bit) != 0))
+            {
                 Machine.Halt();
             }
             Machine.RestoreInterrupts(flags);
         }
+        p->NowNs = Machine.NanoTime();
+        LeaveIdle(p, bit);
     }
+
+    // If somebody else took the bit, this core was told to spin (WakeP) or kicked.
+    private static void LeaveIdle(P* p, ulong bit) => Atomic.And(ref s_idle, ~bit);
 
     private static void CheckDead()
     {
-        if (s_p.Timers.Count != 0 || ConsoleWaiters != 0)
+        int procs = s_maxProcs;
+        ulong all = procs == 64 ? ulong.MaxValue : (1UL << procs) - 1;
+        if ((Atomic.Load(ref s_idle) & all) != all || Atomic.Load(ref ConsoleWaiters) != 0 || Atomic.Load(ref s_irqReady) != 0
+            || IsWorkAnywhere())
         {
             return;
         }
-        Throw.FatalUser(s_sched.Goroutines == 0 && s_sched.MainExited
+        for (int i = 0; i < Machine.CoresStarted; i++)
+        {
+            P* p = PAt(i);
+            if (Atomic.Load(ref p->Core->Look) != 0 || p->Timers.Count != 0 || Atomic.Load(ref p->PinnedCount) != 0)
+            {
+                return;
+            }
+        }
+        if ((Atomic.Load(ref s_idle) & all) != all)
+        {
+            return;
+        }
+        Throw.FatalUser(Goroutines == 0 && s_sched.MainExited
             ? "no goroutines (main called runtime.Goexit) - deadlock!"u8
             : "all goroutines are asleep - deadlock!"u8);
     }

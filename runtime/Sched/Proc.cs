@@ -1,15 +1,16 @@
 // The scheduler: goroutines (G), cores (M) and the right to run them (P).
 //
-// This is the first form: one core, cooperative. A goroutine runs until it parks, yields or ends; the switch goes
-// straight from its stack to the next one's. When nothing is runnable the boot stack (g0) runs the idle loop.
+// An M is a core, and each core owns one P. A goroutine that parks, yields or ends switches straight to the next one of
+// its own queue, if there is one and nothing else is to be looked at; else to g0, the core's own stack, whose loop
+// (Proc.Find.cs) finds work, steals it, or halts the core.
 //
-// PR1  One core: only the running goroutine changes scheduler state, so there is no lock. Interrupts touch nothing
-//      but the list of ReadyFromInterrupt and the alarm flag; they mark, they never schedule.
-// PR2  A G is Running exactly when it is the current one (or g0 idles); Runnable exactly when on one run queue.
-// PR3  A goroutine switch happens in Schedule only: from GoPark, GoParkUntil, Gosched and the end of a goroutine.
-// PR4  GoReady makes the goroutine the next to run (runnext), as in Go.
-// PR5  Nothing parks with interrupts off or on g0.
-// Context: goroutine unless a method says otherwise. Allocates: off-heap, in NewProc and for the timers' array.
+// PR1  A switch happens at lock depth 1, on both sides. What the goroutine left behind still needs (open a lock, queue
+//      it, free it) is done by whoever comes next on that core (AfterSwitch): only then are its registers saved.
+// PR2  A G is Running exactly when a core runs it; Runnable exactly when on one queue, or on its way to one.
+// PR3  GoReady makes the goroutine the next to run on the caller's core (runnext), as in Go, and wakes a core for it or
+//      for the one it displaced, if one is idle and none is looking for work already.
+// PR4  Nothing parks on g0 or with interrupts off.
+// Context: goroutine unless a method says otherwise. Allocates: off-heap, in NewProc and for the timers' arrays.
 // Reference: Go's proc.go.
 using System.Diagnostics.CodeAnalysis;
 using System.Runtime;
@@ -19,77 +20,113 @@ using Unikernel.Runtime.Abi;
 
 namespace Unikernel.Runtime.Sched;
 
-/// <summary>The right to run goroutines, with what goes with it: run queue, timers. One per core.</summary>
+/// <summary>The right to run goroutines, with what goes with it: run queue, timers, free stacks. One per core.</summary>
 internal unsafe struct P
 {
     internal int Id;
-    internal M* M;                      // the core that holds it
-    internal uint SchedTick;            // one per turn of FindRunnable
+    internal CoreState* Core;
+    internal uint SchedTick;            // one per turn that does not inherit the slice
+    internal uint Turns;                // of the scheduler's loop, for the global queue's share
+    internal uint SliceTick;            // SchedTick at the last tick of the clock
+    internal int SliceTicks;            // ticks since it changed
+    internal bool IsSpinning;           // looks for work to steal
+    internal bool HasTick;              // the alarm will come for the slice's sake
+    internal ulong Seed;                // of the order of stealing
     internal long NowNs;                // coarse clock, for how long goroutines wait
-    internal RunQueue Runq;
-    internal TimerHeap Timers;
+    internal long NextId;               // ids of goroutines, by batches
+    internal long LastId;
+    internal long Goroutines;           // started minus ended here; the sum over all Ps counts
     internal long AlarmNs;              // what the alarm is set to; long.MaxValue when it is not
-}
-
-/// <summary>A core.</summary>
-internal unsafe struct M
-{
-    internal int Id;
-    internal G* G0;                     // the stack it idles on
-    internal P* P;
+    internal int Stopped;               // holds still for StopTheWorld; atomic
+    internal SpinLock PinnedLock;
+    internal GQueue Pinned;             // runnable and locked to this core; guarded by PinnedLock
+    internal int PinnedCount;           // atomic
+    internal RunQueue Runq;
+    internal SpinLock TimersLock;
+    internal TimerHeap Timers;          // guarded by TimersLock
+    internal FreeStacks Free;
 }
 
 internal static unsafe partial class Proc
 {
     private const int SavedWords = 7;       // what SwitchStack pops, return address included
+    private const int IdBatch = 16;
 
     /// <summary>What belongs to all cores.</summary>
     private struct Global
     {
-        internal GQueue Runq;
-        internal G* AllFirst;
+        internal SpinLock Lock;
+        internal GQueue Runq;               // guarded by Lock
+        internal int RunqCount;             // of Runq, to be looked at without the lock; atomic
+        internal G* AllFirst;               // guarded by AllLock; read without
         internal G* AllLast;
-        internal long LastId;
-        internal int Goroutines;            // alive, threads of the class library not counted
+        internal SpinLock AllLock;
+        internal long LastId;               // atomic
         internal bool MainExited;           // by Goexit
+        internal fixed ulong Ps[Machine.MaxCores];
     }
 
-    private static G s_g0;
-    private static M s_m;
-    private static P s_p;
     private static Global s_sched;
 
-    /// <summary>Goroutines that wait for console input: while there are any, nothing is a deadlock.</summary>
+    /// <summary>Goroutines that wait for console input: while there are any, nothing is a deadlock. Atomic.</summary>
     internal static int ConsoleWaiters;
 
-    /// <summary>Goroutines that exist, the caller included.</summary>
-    internal static int Goroutines => s_sched.Goroutines;
+    /// <summary>Goroutines that exist, the caller included, threads of the class library not counted.</summary>
+    internal static int Goroutines
+    {
+        get
+        {
+            long n = 0;
+            for (int i = 0; i < Machine.CoresStarted; i++)
+            {
+                n += Atomic.Load(ref PAt(i)->Goroutines);
+            }
+            return (int)n;
+        }
+    }
 
     internal static G* GetG() => (G*)Machine.GetG();
 
     internal static G* AllFirst => s_sched.AllFirst;
 
-    internal static G* G0 => (G*)Unsafe.AsPointer(ref s_g0);
+    internal static P* PAt(int id) => (P*)s_sched.Ps[id];
 
-    internal static bool IsWaiting(G* gp) => gp->Status == GStatus.Waiting;
-
-    /// <summary>Boot context: the boot stack becomes g0 of the one core.</summary>
+    /// <summary>Boot context: core 0 gets its P, and the boot stack is its g0's.</summary>
     internal static void Init()
     {
-        s_m.G0 = G0;
-        s_m.P = (P*)Unsafe.AsPointer(ref s_p);
-        s_p.M = (M*)Unsafe.AsPointer(ref s_m);
-        s_p.AlarmNs = long.MaxValue;
-        s_g0.Status = GStatus.Running;
-        s_g0.TlsBase = Cpu.GetFsBase();
-        Machine.SetG(s_m.G0);
+        InitCore(Machine.CurrentCore);
         Stacks.Init();
+        InitMaxProcs();
         Machine.OnAlarm = &OnAlarm;
+        Machine.OnInterruptExit = &OnInterruptExit;
         Machine.OnNmi = &Traceback.OnNmi;
         Machine.OnFatalTrap = &Traceback.OnFatalTrap;
     }
 
-    /// <summary>Starts the main goroutine, which calls <paramref name="main"/>(null), and idles on this stack for ever.</summary>
+    // Runs on the core itself, before it may be interrupted.
+    private static void InitCore(Core* core)
+    {
+        CoreState* cs = CoreState.Of(core);
+        P* p = (P*)Machine.AllocPage();
+        G* g0 = (G*)OffHeap.Alloc((nuint)sizeof(G));
+        if (p == null || g0 == null || sizeof(CoreState) > Core.RuntimeBytes || sizeof(P) > (int)StackLayout.PageBytes)
+        {
+            Throw.Fatal("out of memory for a core"u8);
+        }
+        cs->LockDepth = 1;                  // g0 runs at depth 1
+        cs->P = p;
+        cs->G0 = g0;
+        p->Id = core->Id;
+        p->Core = cs;
+        p->AlarmNs = long.MaxValue;
+        p->Seed = Machine.Random64() | 1;
+        g0->Status = GStatus.Running;
+        g0->TlsBase = Cpu.GetFsBase();
+        s_sched.Ps[core->Id] = (ulong)p;
+        Machine.SetG(g0);
+    }
+
+    /// <summary>Starts the other cores and the main goroutine, which calls <paramref name="main"/>(null); this stack is g0's from now on.</summary>
     [DoesNotReturn]
     internal static void StartMain(delegate*<void*, void> main)
     {
@@ -97,11 +134,9 @@ internal static unsafe partial class Proc
         {
             Throw.Fatal("out of memory for the main goroutine"u8);
         }
-        Idle();
+        StartCores();
+        Loop();
     }
-
-    /// <summary>Prints every goroutine's trace on the console; the machine goes on.</summary>
-    internal static void Dump() => Traceback.PrintAll(false);
 
     private static void RunMain(void* main)
     {
@@ -128,27 +163,37 @@ internal static unsafe partial class Proc
     /// <paramref name="stackSizeBytes"/>, 0 = the default class. <paramref name="freshTls"/>: it is a thread of the class
     /// library, with thread statics of its own. Null when memory is out or the size is beyond the largest class.
     /// </summary>
-    internal static G* NewProc(delegate*<void*, void> fn, void* arg, nuint stackSizeBytes, bool freshTls)
+    internal static G* NewProc(delegate*<void*, void> fn, void* arg, nuint stackSizeBytes, bool freshTls, nuint goPc = 0)
     {
-        int slotClass = Stacks.ClassFor(stackSizeBytes);
-        G* gp = slotClass < 0 ? null : Stacks.Take(slotClass, freshTls);
+        CoreState* cs = ThisCore.Acquire();
+        P* p = cs->P;
+        int slotClass = Stacks.ClassFor(p, stackSizeBytes);
+        G* gp = slotClass < 0 ? null : Stacks.Take(p, slotClass, freshTls);
         if (gp == null)
         {
+            ThisCore.Release();
             return null;
         }
-        gp->Id = ++s_sched.LastId;
+        if (p->NextId == p->LastId)
+        {
+            p->LastId = Atomic.Add(ref s_sched.LastId, IdBatch);
+            p->NextId = p->LastId - IdBatch;
+        }
+        gp->Id = ++p->NextId;
         gp->ParentId = GetG()->Id;
-        gp->GoPc = 0;
+        gp->GoPc = goPc;
         gp->Fn = fn;
         gp->Arg = arg;
         gp->ExInfoHead = null;
         gp->Errno = 0;
         gp->WaitReason = WaitReason.None;
+        gp->LockedCore = null;
+        gp->LockCount = 0;
         gp->IsThread = freshTls;
         gp->IsTlsStale = freshTls;
         if (!freshTls)
         {
-            s_sched.Goroutines++;
+            p->Goroutines++;
         }
         nuint* frame = (nuint*)gp->StackHi - 2 - SavedWords;        // Switch.S, SW1
         frame[0] = 0;                                               // r15
@@ -162,13 +207,15 @@ internal static unsafe partial class Proc
         frame[8] = 0;
         gp->Rsp = (nuint)frame;
         gp->Status = GStatus.Runnable;
-        s_p.Runq.Put(gp, true, ref s_sched.Runq);
+        PutLocal(p, gp, true);
+        ThisCore.Release();
         return gp;
     }
 
     /// <summary>A G that has just been made goes on the list of all.</summary>
     internal static void AddToAll(G* gp)
     {
+        s_sched.AllLock.Acquire();
         if (s_sched.AllLast == null)
         {
             s_sched.AllFirst = gp;
@@ -178,36 +225,59 @@ internal static unsafe partial class Proc
             s_sched.AllLast->AllLink = gp;
         }
         s_sched.AllLast = gp;
+        s_sched.AllLock.Release();
     }
 
     /// <summary>
-    /// Parks the caller, who has put itself where <see cref="GoReady"/> will find it. With
-    /// <see cref="WaitReason.IoWait"/> it may return without cause: check again.
+    /// Parks the caller, who has put itself where <see cref="GoReady"/> will find it, under the lock at
+    /// <paramref name="unlock"/>, which is opened once its registers are saved. Lock depth 1 before, 0 after.
     /// </summary>
-    internal static void GoPark(WaitReason reason)
+    internal static void GoPark(int* unlock, WaitReason reason)
     {
+        CoreState* cs = ThisCore.State;
         G* gp = GetG();
-        if (gp == G0)
-        {
-            Throw.Fatal("the idle stack cannot wait"u8);        // PR5
-        }
-        gp->WaitReason = reason;
-        gp->WaitSinceNs = s_p.NowNs;
-        gp->Status = GStatus.Waiting;
-        Schedule(gp);
+        BeginPark(cs, gp, reason);
+        cs->AfterUnlock = unlock;
+        Leave(cs, gp);
     }
 
-    /// <summary>Parks until readied (true) or until <see cref="Machine.NanoTime"/> has reached <paramref name="whenNs"/> (false).</summary>
-    internal static bool GoParkUntil(WaitReason reason, long whenNs)
+    /// <summary>Parks the caller for good, or until somebody who knows of it readies it.</summary>
+    internal static void GoPark(WaitReason reason)
     {
+        ThisCore.Acquire();
+        GoPark(null, reason);
+    }
+
+    /// <summary>Parks the caller until <paramref name="source"/> notifies.</summary>
+    internal static void GoParkFor(Notifier* source, WaitReason reason)
+    {
+        CoreState* cs = ThisCore.Acquire();
+        G* gp = GetG();
+        BeginPark(cs, gp, reason);
+        cs->AfterG = gp;
+        cs->AfterArgument = source;
+        cs->After = After.Notifier;
+        Leave(cs, gp);
+    }
+
+    /// <summary>
+    /// As <see cref="GoPark(int*, WaitReason)"/>, until readied by <see cref="GoReadyInTime"/> (true) or until
+    /// <see cref="Machine.NanoTime"/> has reached <paramref name="whenNs"/> (false). Lock depth 1 before, 0 after.
+    /// </summary>
+    internal static bool GoParkUntil(int* unlock, WaitReason reason, long whenNs)
+    {
+        CoreState* cs = ThisCore.State;
         G* gp = GetG();
         gp->IsTimedOut = false;
         gp->Deadline.WhenNs = whenNs;
         gp->Deadline.Fire = &TimeOut;
         gp->Deadline.Arg = gp;
-        AddTimer(&gp->Deadline);
-        GoPark(reason);
-        if (gp->Deadline.Index >= 0)
+        BeginPark(cs, gp, reason);
+        cs->AfterUnlock = unlock;
+        cs->AfterG = gp;
+        cs->After = After.Timer;
+        Leave(cs, gp);
+        if (!gp->IsTimedOut)
         {
             RemoveTimer(&gp->Deadline);
         }
@@ -217,47 +287,204 @@ internal static unsafe partial class Proc
     private static void TimeOut(void* p)
     {
         G* gp = (G*)p;
-        gp->IsTimedOut = GoReady(gp);
-    }
-
-    /// <summary>Makes a parked goroutine the next to run. False, and nothing done, when it no longer waits: its time ran out first.</summary>
-    internal static bool GoReady(G* gp)
-    {
-        if (gp->Status != GStatus.Waiting)
+        if (gp->TryReady())
         {
-            return false;
+            gp->IsTimedOut = true;
+            PutLocal(ThisCore.State->P, gp, true);
         }
-        gp->Status = GStatus.Runnable;
-        s_p.Runq.Put(gp, true, ref s_sched.Runq);
-        return true;
     }
 
-    /// <summary>Lets the others run: the caller goes to the end of the global queue.</summary>
+    private static void BeginPark(CoreState* cs, G* gp, WaitReason reason)
+    {
+        if (gp == cs->G0)
+        {
+            Throw.Fatal("the scheduler's own stack cannot wait"u8);     // PR4
+        }
+        gp->WaitReason = reason;
+        gp->WaitSinceNs = cs->P->NowNs;
+        gp->Status = GStatus.Waiting;
+    }
+
+    /// <summary>Makes a goroutine that waits, and that nobody else can ready, the next to run.</summary>
+    internal static void GoReady(G* gp)
+    {
+        CoreState* cs = ThisCore.Acquire();
+        gp->Status = GStatus.Runnable;
+        PutLocal(cs->P, gp, true);
+        ThisCore.Release();
+    }
+
+    /// <summary>Lock depth 1 or more: <see cref="GoReady"/>, and the depth goes down by one.</summary>
+    internal static void ReadyAndRelease(G* gp)
+    {
+        gp->Status = GStatus.Runnable;
+        PutLocal(ThisCore.State->P, gp, true);
+        ThisCore.Release();
+    }
+
+    /// <summary>The same for one that waits in <see cref="GoParkUntil"/>; false, and nothing done, when its time ran out first.</summary>
+    internal static bool GoReadyInTime(G* gp)
+    {
+        CoreState* cs = ThisCore.Acquire();
+        bool isWaiting = gp->TryReady();
+        if (isWaiting)
+        {
+            PutLocal(cs->P, gp, true);
+        }
+        ThisCore.Release();
+        return isWaiting;
+    }
+
+    /// <summary>Lets the others run: the caller goes to the end of its core's queue.</summary>
     internal static void Gosched()
     {
+        CoreState* cs = ThisCore.Acquire();
         G* gp = GetG();
-        if (gp == G0)
+        if (gp == cs->G0 || (cs->Look == 0 && cs->P->Runq.IsEmpty && Atomic.Load(ref s_sched.RunqCount) == 0))
         {
-            return;                             // boot: nobody else is there yet
+            ThisCore.Release();                 // nobody else is there
+            return;
         }
         gp->Status = GStatus.Runnable;
-        s_sched.Runq.Add(gp);
-        Schedule(gp);
+        cs->AfterG = gp;
+        cs->After = After.Yield;
+        Leave(cs, gp);
     }
 
-    // The end of a goroutine (Switch.S). The G is free at once: nobody takes it before this core has switched away.
+    // Lock depth came to 0, or an interrupt was served at depth 0, and there is something to look at (Switch.S).
+    [RuntimeExport("SchedInterrupted")]
+    private static void Interrupted()
+    {
+        CoreState* cs = ThisCore.Acquire();
+        G* gp = GetG();
+        if (gp == cs->G0)
+        {
+            ThisCore.Release();                 // boot
+            return;
+        }
+        gp->Status = GStatus.Runnable;
+        cs->AfterG = gp;
+        cs->After = After.Interrupted;
+        SwitchTo(cs, gp, cs->G0);
+        Arrive();
+    }
+
+    // The end of a goroutine (Switch.S).
     [RuntimeExport("SchedGoexit0")]
     private static void Goexit0()
     {
+        CoreState* cs = ThisCore.Acquire();
         G* gp = GetG();
         if (!gp->IsThread)
         {
-            s_sched.Goroutines--;
+            cs->P->Goroutines--;
         }
         gp->Status = GStatus.Dead;
         gp->Fn = null;
         gp->Arg = null;
-        Stacks.Free(gp);
-        Schedule(gp);
+        cs->AfterG = gp;
+        cs->After = After.Dead;
+        Leave(cs, gp);
+        Throw.Fatal("a dead goroutine ran"u8);
+    }
+
+    // A new goroutine's first steps (Switch.S).
+    [RuntimeExport("SchedStarted")]
+    private static void Started() => Arrive();
+
+    // Leaves gp, whose new state is set, for the next goroutine; returns when it runs again, at lock depth 0.
+    private static void Leave(CoreState* cs, G* gp)
+    {
+        P* p = cs->P;
+        G* next = cs->Look != 0 || ++p->Turns % GlobalTurn == 0 ? null : p->Runq.Get();
+        if (next == null)
+        {
+            next = cs->G0;
+        }
+        else
+        {
+            p->SchedTick++;
+            next->Status = GStatus.Running;
+        }
+        SwitchTo(cs, gp, next);
+        Arrive();
+    }
+
+    private static void SwitchTo(CoreState* cs, G* from, G* to)
+    {
+        Machine.SetG(to);
+        if (to != cs->G0)
+        {
+            Machine.SetTlsBase(to->TlsBase);
+        }
+        Machine.SwitchStack(&from->Rsp, to->Rsp);
+    }
+
+    // The first thing on every stack that is switched to, g0's excepted; the core may be another than before.
+    private static void Arrive()
+    {
+        CoreState* cs = ThisCore.State;
+        if (cs->AfterUnlock != null || cs->After != After.Nothing)
+        {
+            AfterSwitch(cs);
+        }
+        ThisCore.Release();
+    }
+
+    // PR1
+    private static void AfterSwitch(CoreState* cs)
+    {
+        int* unlock = cs->AfterUnlock;
+        After after = cs->After;
+        G* gp = cs->AfterG;
+        cs->AfterUnlock = null;
+        cs->After = After.Nothing;
+        switch (after)
+        {
+            case After.Timer:
+                AddTimer(cs->P, &gp->Deadline);
+                break;
+            case After.Notifier:
+                ((Notifier*)cs->AfterArgument)->Commit(cs, gp);
+                break;
+            case After.Yield:
+                PutYielded(cs->P, gp);
+                break;
+            case After.Dead:
+                Stacks.Free(cs->P, gp);
+                break;
+        }
+        if (unlock != null)
+        {
+            Atomic.Store(ref *unlock, 0);
+        }
+    }
+
+    /// <summary>Lock depth raised: queues a runnable goroutine on this core, and wakes another core if one is idle (PR3).</summary>
+    internal static void PutLocal(P* p, G* gp, bool next)
+    {
+        if (gp->LockedCore != null)
+        {
+            PutPinned(gp);
+            return;
+        }
+        GQueue overflow = default;
+        p->Runq.Put(gp, next, ref overflow);
+        if (overflow.Count != 0)
+        {
+            PutGlobal(ref overflow);
+        }
+        if (Atomic.Load(ref s_idle) != 0)
+        {
+            WakeP();
+        }
+    }
+
+    private static void PutGlobal(ref GQueue batch)
+    {
+        s_sched.Lock.Acquire();
+        s_sched.Runq.Append(ref batch);
+        Atomic.Store(ref s_sched.RunqCount, s_sched.Runq.Count);
+        s_sched.Lock.Release();
     }
 }

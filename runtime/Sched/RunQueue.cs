@@ -2,12 +2,15 @@
 //
 // RQ1  Ring entries are Head, Head+1, …, Tail-1, modulo 256; Tail - Head <= 256 (unsigned, they wrap).
 // RQ2  A goroutine is on at most one queue, once.
-// RQ3  RunNext goes before the ring, but at most MaxStreak times in a row while the ring holds something: without
-//      preemption, two goroutines that keep waking each other would starve the rest (Go lets runnext inherit the slice).
-// Context: goroutine or idle loop, owner: the running core. Allocates nothing. Reference: Go's runqput, runqget, globrunqget.
+// RQ3  The owner alone writes Tail and puts into RunNext; anybody may take, by compare-and-swap of Head or RunNext.
+// RQ4  An entry is written before the Tail that shows it; Tail is read after Head.
+// Context: the owner's core with its lock depth raised; Steal also from others. Allocates nothing.
+// Reference: Go's runqput, runqget, runqgrab.
+using Unikernel.Kernel;
+
 namespace Unikernel.Runtime.Sched;
 
-/// <summary>A list of goroutines through their <see cref="G.SchedLink"/>, with its length.</summary>
+/// <summary>A list of goroutines through their <see cref="G.SchedLink"/>, with its length. Not safe for several cores.</summary>
 internal unsafe struct GQueue
 {
     private G* _head;
@@ -45,89 +48,202 @@ internal unsafe struct GQueue
         }
         return gp;
     }
+
+    /// <summary>Takes all of another list.</summary>
+    internal void Append(ref GQueue other)
+    {
+        if (other._head == null)
+        {
+            return;
+        }
+        if (_tail == null)
+        {
+            _head = other._head;
+        }
+        else
+        {
+            _tail->SchedLink = other._head;
+        }
+        _tail = other._tail;
+        Count += other.Count;
+        other = default;
+    }
 }
 
 /// <summary>A P's own queue.</summary>
 internal unsafe struct RunQueue
 {
     internal const int Capacity = 256;
-    internal const int MaxStreak = 256;
 
-    private fixed ulong _ring[Capacity];
     private uint _head;
     private uint _tail;
-    private G* _runNext;
-    private int _streak;
+    private ulong _runNext;
+    private fixed ulong _ring[Capacity];
 
-    /// <summary>Goroutines in it, runnext included.</summary>
-    internal readonly int Count => (int)(_tail - _head) + (_runNext == null ? 0 : 1);
+    /// <summary>Goroutines in it, runnext included; a snapshot.</summary>
+    internal int Count => (int)(Atomic.Load(ref _tail) - Atomic.Load(ref _head)) + (Atomic.Load(ref _runNext) == 0 ? 0 : 1);
 
-    /// <summary>Queues <paramref name="gp"/>, as the very next or at the end; when the ring is full, half of it goes to <paramref name="overflow"/>.</summary>
+    /// <summary>Whether there is nothing to take or steal; a snapshot that misses nothing that was there all the time.</summary>
+    internal bool IsEmpty
+    {
+        get
+        {
+            while (true)
+            {
+                uint head = Atomic.Load(ref _head);
+                uint tail = Atomic.Load(ref _tail);
+                ulong next = Atomic.Load(ref _runNext);
+                if (tail == Atomic.Load(ref _tail))
+                {
+                    return head == tail && next == 0;
+                }
+            }
+        }
+    }
+
+    /// <summary>
+    /// Owner: queues <paramref name="gp"/>, as the very next or at the end. When the ring is full, half of it and
+    /// <paramref name="gp"/> go to <paramref name="overflow"/>, which the caller puts on the global queue.
+    /// </summary>
     internal void Put(G* gp, bool next, ref GQueue overflow)
     {
         if (next)
         {
-            G* old = _runNext;
-            _runNext = gp;
-            if (old == null)
+            ulong old = Atomic.Exchange(ref _runNext, (ulong)gp);
+            if (old == 0)
             {
                 return;
             }
-            gp = old;
+            gp = (G*)old;
         }
-        if (_tail - _head < Capacity)
+        while (true)
         {
-            _ring[_tail % Capacity] = (ulong)gp;
-            _tail++;
-            return;
+            uint head = Atomic.Load(ref _head);
+            uint tail = _tail;
+            if (tail - head < Capacity)
+            {
+                _ring[tail % Capacity] = (ulong)gp;
+                Atomic.Store(ref _tail, tail + 1);
+                return;
+            }
+            if (PutHalf(gp, head, ref overflow))
+            {
+                return;
+            }
         }
-        for (int i = 0; i < Capacity / 2; i++)
+    }
+
+    private bool PutHalf(G* gp, uint head, ref GQueue overflow)
+    {
+        const int half = Capacity / 2;
+        ulong* batch = stackalloc ulong[half];
+        for (uint i = 0; i < half; i++)
         {
-            overflow.Add((G*)_ring[_head % Capacity]);
-            _head++;
+            batch[i] = _ring[(head + i) % Capacity];
+        }
+        if (!Atomic.Swap(ref _head, head, head + half))
+        {
+            return false;               // stolen from meanwhile: there is room now
+        }
+        for (int i = 0; i < half; i++)
+        {
+            overflow.Add((G*)batch[i]);
         }
         overflow.Add(gp);
+        return true;
     }
 
-    /// <summary>The next to run, or null.</summary>
+    /// <summary>Owner: the next to run, or null.</summary>
     internal G* Get()
     {
-        G* next = _runNext;
-        if (next != null)
+        ulong next = _runNext;
+        if (next != 0 && Atomic.Swap(ref _runNext, next, 0))
         {
-            if (_head == _tail || _streak < MaxStreak)
+            return (G*)next;
+        }
+        while (true)
+        {
+            uint head = Atomic.Load(ref _head);
+            if (head == _tail)
             {
-                _streak++;
-                _runNext = null;
-                return next;
+                return null;
             }
-            G* first = TakeFirst();         // RQ3: runnext goes to the end, which now has room
-            _ring[_tail % Capacity] = (ulong)next;
-            _tail++;
-            _runNext = null;
+            ulong gp = _ring[head % Capacity];
+            if (Atomic.Swap(ref _head, head, head + 1))
+            {
+                return (G*)gp;
+            }
+        }
+    }
+
+    /// <summary>Owner: runnext loses its place at the front, for it has inherited a slice that is over.</summary>
+    internal void KickRunNext(ref GQueue overflow)
+    {
+        ulong next = Atomic.Exchange(ref _runNext, 0);
+        if (next != 0)
+        {
+            Put((G*)next, false, ref overflow);
+        }
+    }
+
+    /// <summary>
+    /// Another core: takes half of the ring (of one, that one) into <paramref name="own"/> and returns one of them to run;
+    /// runnext only when the ring is empty and <paramref name="withNext"/> is set. Null when there is nothing.
+    /// </summary>
+    internal G* Steal(ref RunQueue own, bool withNext)
+    {
+        while (true)
+        {
+            uint head = Atomic.Load(ref _head);
+            uint tail = Atomic.Load(ref _tail);
+            uint n = tail - head;
+            n -= n / 2;
+            if (n == 0)
+            {
+                ulong next = withNext ? Atomic.Load(ref _runNext) : 0;
+                if (next == 0)
+                {
+                    return null;
+                }
+                if (Atomic.Swap(ref _runNext, next, 0))
+                {
+                    return (G*)next;
+                }
+                continue;
+            }
+            if (n > Capacity / 2)
+            {
+                continue;               // head and tail are of two moments
+            }
+            uint ownTail = own._tail;   // own ring is empty: its owner looks for work
+            for (uint i = 0; i < n; i++)
+            {
+                own._ring[(ownTail + i) % Capacity] = _ring[(head + i) % Capacity];
+            }
+            if (!Atomic.Swap(ref _head, head, head + n))
+            {
+                continue;
+            }
+            G* first = (G*)own._ring[(ownTail + n - 1) % Capacity];
+            if (n > 1)
+            {
+                Atomic.Store(ref own._tail, ownTail + n - 1);
+            }
             return first;
         }
-        return _head == _tail ? null : TakeFirst();
     }
 
-    /// <summary>Takes from <paramref name="global"/>: one to run now, which is returned, and at most 127 more into the ring.</summary>
-    internal G* GetBatch(ref GQueue global)
+    /// <summary>Owner: takes from <paramref name="global"/>, whose lock is held: one to run, and at most <paramref name="most"/> - 1 more into the ring.</summary>
+    internal G* GetBatch(ref GQueue global, int most)
     {
-        int n = global.Count < Capacity / 2 ? global.Count : Capacity / 2;
+        int n = global.Count < most ? global.Count : most;
         G* first = global.Take();
-        for (int i = 1; i < n && _tail - _head < Capacity; i++)
+        uint room = Capacity - (_tail - Atomic.Load(ref _head));
+        for (uint i = 1; i < n && i <= room; i++)
         {
             _ring[_tail % Capacity] = (ulong)global.Take();
-            _tail++;
+            Atomic.Store(ref _tail, _tail + 1);
         }
         return first;
-    }
-
-    private G* TakeFirst()
-    {
-        G* gp = (G*)_ring[_head % Capacity];
-        _head++;
-        _streak = 0;
-        return gp;
     }
 }

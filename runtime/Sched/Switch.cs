@@ -10,6 +10,10 @@ internal static class Switch
     [RuntimeImport("SchedStartAddress")]
     internal static extern nuint StartAddress();
 
+    [MethodImpl(MethodImplOptions.InternalCall)]
+    [RuntimeImport("SchedAsyncPreemptAddress")]
+    internal static extern nuint AsyncPreemptAddress();
+
     /// <summary>Return address of the calling method, which must not be inlined; a guess when it has no rbp frame.</summary>
     [MethodImpl(MethodImplOptions.InternalCall)]
     [RuntimeImport("SchedCallerPc")]

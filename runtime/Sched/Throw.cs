@@ -1,6 +1,6 @@
 // Fatal errors: what cannot be recovered from stops the machine and says what is known. Exit code 2, as in Go.
 //
-// TW1  Nothing here allocates, parks or throws; a second fatal error while one is reported ends the machine at once.
+// TW1  The other cores are frozen first. Nothing here allocates, parks or throws; a second fatal error while one is reported ends the machine at once.
 // Context: anywhere. Reference: Go's panic.go (throw, fatal), GOTRACEBACK.
 using System;
 using System.Diagnostics.CodeAnalysis;
@@ -12,7 +12,7 @@ internal static unsafe class Throw
 {
     internal const int ExitCode = 2;
 
-    private static bool s_isDying;
+    private static int s_dyingCore;             // 0 = none, else its id + 1; atomic
 
     /// <summary>A broken invariant of the runtime: every goroutine's trace, this one's with the runtime's own frames.</summary>
     [DoesNotReturn]
@@ -47,12 +47,18 @@ internal static unsafe class Throw
     /// <summary>To be called before a report is printed.</summary>
     internal static void Begin()
     {
+        ThisCore.Acquire();
         _ = Machine.DisableInterrupts();
-        if (s_isDying)
+        int self = Machine.CurrentCore->Id + 1;
+        if (Atomic.Load(ref s_dyingCore) == self)
         {
             Machine.Exit(ExitCode);
         }
-        s_isDying = true;
+        while (!Atomic.Swap(ref s_dyingCore, 0, self))
+        {
+            Machine.Halt();                     // another core reports, and ends the machine
+        }
+        Machine.FreezeOthers();
     }
 
     [DoesNotReturn]

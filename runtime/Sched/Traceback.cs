@@ -23,6 +23,16 @@ internal static unsafe class Traceback
     private const int NameBytes = 512;
     private const long NsPerMinute = 60_000_000_000;
 
+    /// <summary>Everybody's trace while the other cores stand still; then they go on.</summary>
+    internal static void Dump()
+    {
+        ThisCore.Acquire();
+        Machine.FreezeOthers();
+        PrintAll(false);
+        Machine.ThawOthers();
+        ThisCore.Release();
+    }
+
     /// <summary>SIGQUIT's place is taken by the NMI: all goroutines, then exit code 2.</summary>
     internal static void OnNmi(TrapFrame* f)
     {
@@ -43,6 +53,13 @@ internal static unsafe class Traceback
     /// <summary>The trace of the current goroutine, which <paramref name="f"/> interrupted.</summary>
     internal static void PrintTrapped(TrapFrame* f, bool withRuntime)
     {
+        UnwindContext c = ContextOf(f);
+        TraceWriter w = default;
+        PrintCurrent(&w, &c, true, withRuntime);
+    }
+
+    private static UnwindContext ContextOf(TrapFrame* f)
+    {
         UnwindContext c;
         c.Rip = (nuint)f->Rip;
         c.Rsp = (nuint)f->Rsp;
@@ -52,8 +69,7 @@ internal static unsafe class Traceback
         c.R13 = (nuint)f->R13;
         c.R14 = (nuint)f->R14;
         c.R15 = (nuint)f->R15;
-        TraceWriter w = default;
-        PrintCurrent(&w, &c, true, withRuntime);
+        return c;
     }
 
     /// <summary>All goroutines on the console, the calling one first.</summary>
@@ -82,7 +98,7 @@ internal static unsafe class Traceback
     internal static void PrintCurrent(TraceWriter* w, UnwindContext* c, bool isFault, bool withRuntime)
     {
         G* gp = Proc.GetG();
-        if (gp == null || gp == Proc.G0)
+        if (gp == null || gp == ThisCore.State->G0)
         {
             if (withRuntime)
             {
@@ -98,6 +114,20 @@ internal static unsafe class Traceback
 
     private static void PrintOthers(TraceWriter* w, G* current)
     {
+        for (int i = 0; i < Machine.CoresStarted; i++)
+        {
+            Core* core = Machine.CoreAt(i);
+            TrapFrame* f = core->Frozen;
+            G* gp = (G*)core->G;
+            if (f == null || gp == null || gp == CoreState.Of(core)->G0 || gp == current)
+            {
+                continue;
+            }
+            UnwindContext c = ContextOf(f);
+            PrintHeader(w, gp);
+            PrintFrames(w, &c, true, false);
+            PrintCreator(w, gp);
+        }
         for (G* gp = Proc.AllFirst; gp != null; gp = gp->AllLink)
         {
             if (gp == current || gp->Status is not (GStatus.Runnable or GStatus.Waiting))
@@ -270,7 +300,7 @@ internal static unsafe class Traceback
         byte* name = stackalloc byte[NameBytes];
         int n = SymTab.Format(pc, !isExact, name, NameBytes);
         return StartsWith(name, n, "Unikernel.Runtime."u8) || StartsWith(name, n, "Unikernel.Kernel."u8)
-            || StartsWith(name, n, "SwitchStack"u8) || StartsWith(name, n, "AbiCaptureContext"u8);
+            || StartsWith(name, n, "SwitchStack"u8) || StartsWith(name, n, "Sched"u8) || StartsWith(name, n, "AbiCaptureContext"u8);
     }
 
     // The outer end of every goroutine: the start routine and the method of the scheduler it calls.

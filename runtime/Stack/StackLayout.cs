@@ -18,9 +18,13 @@ internal static class StackLayout
     internal const ulong GuardBytes = PageBytes;
     internal const ulong ArraysBytes = 64UL << 30;
     internal const ulong ArraysBase = Machine.StackRegionBase + Machine.StackRegionSize - ArraysBytes;
+    private const ulong ArrayBytes = ArraysBytes / Machine.MaxCores;
     private const ulong QuarterBytes = Machine.StackRegionSize / ClassCount;
     private const int SmallShift = 18;
     private const int ClassShift = 4;
+
+    /// <summary>Where a core's growing array lies.</summary>
+    internal static ulong ArrayOf(int core) => ArraysBase + ((ulong)core * ArrayBytes);
 
     internal static ulong SlotBytes(int slotClass) => 1UL << (SmallShift + (ClassShift * slotClass));
 

@@ -10,10 +10,38 @@
 //      at once get 64 MiB slots (each costs a page of page table besides its stack page); more get 256 KiB slots, eight
 //      of which share that page, 512 bytes each. The main goroutine has a 1 GiB slot.
 // Context: HandleFault runs on the page fault's IST stack, the rest on goroutines. Allocates: off-heap.
+using System.Threading;
 using Unikernel.Kernel;
 using Unikernel.Runtime.Abi;
 
 namespace Unikernel.Runtime.Sched;
+
+/// <summary>Dead Gs by slot class, linked through SchedLink.</summary>
+internal unsafe struct FreeStacks
+{
+    internal fixed ulong First[StackLayout.ClassCount];     // G*
+    internal fixed int Count[StackLayout.ClassCount];
+
+    internal void Add(G* gp)
+    {
+        int c = gp->StackClass;
+        gp->SchedLink = (G*)First[c];
+        First[c] = (ulong)gp;
+        Count[c]++;
+    }
+
+    internal G* Take(int c)
+    {
+        G* gp = (G*)First[c];
+        if (gp != null)
+        {
+            First[c] = (ulong)gp->SchedLink;
+            gp->SchedLink = null;
+            Count[c]--;
+        }
+        return gp;
+    }
+}
 
 internal static unsafe class Stacks
 {
@@ -21,14 +49,18 @@ internal static unsafe class Stacks
     private const ulong KeepBytes = Machine.StackKeepBytes;
     private const int TlsControlBytes = 64;     // above the FS base: own address, and what a C library may look at
 
+    private const int MostFreeHere = 64;
+    private const int FreeBatch = MostFreeHere / 2;
+
     private struct SlotClasses
     {
-        internal fixed ulong Used[StackLayout.ClassCount];
-        internal fixed ulong LimitBytes[StackLayout.ClassCount];
-        internal fixed ulong Free[StackLayout.ClassCount];      // G*, through SchedLink
+        internal fixed ulong Used[StackLayout.ClassCount];          // atomic
+        internal fixed ulong LimitBytes[StackLayout.ClassCount];    // immutable after Init
+        internal FreeStacks Free;                                   // guarded by Lock
+        internal SpinLock Lock;
     }
 
-    private static SlotClasses s_classes;       // guarded by the one core
+    private static SlotClasses s_classes;
     private static nuint s_tlsBytes;
     private static byte* s_tlsTemplate;
     private static nuint s_tlsTemplateBytes;
@@ -45,26 +77,32 @@ internal static unsafe class Stacks
     }
 
     /// <summary>The class of a goroutine that asked for <paramref name="sizeBytes"/>, 0 = did not ask; -1: there is none so large (SK5).</summary>
-    internal static int ClassFor(ulong sizeBytes)
+    internal static int ClassFor(P* p, ulong sizeBytes)
     {
         if (sizeBytes != 0)
         {
             return StackLayout.ClassFor(sizeBytes);
         }
-        bool isLarge = s_classes.Free[StackLayout.LargeClass] != 0 || s_classes.Used[StackLayout.LargeClass] < MaxLargeSlots;
+        bool isLarge = p->Free.Count[StackLayout.LargeClass] != 0 || Volatile.Read(ref s_classes.Free.Count[StackLayout.LargeClass]) != 0
+            || Atomic.Load(ref s_classes.Used[StackLayout.LargeClass]) < MaxLargeSlots;
         return isLarge ? StackLayout.LargeClass : StackLayout.SmallClass;
     }
 
-    /// <summary>A dead G of the class, with its stack, or a new one; null when memory is out.</summary>
-    internal static G* Take(int slotClass, bool freshTls)
+    /// <summary>Lock depth raised: a dead G of the class, with its stack, or a new one; null when memory is out.</summary>
+    internal static G* Take(P* p, int slotClass, bool freshTls)
     {
-        G* gp = (G*)s_classes.Free[slotClass];
+        G* gp = p->Free.Take(slotClass);
+        if (gp == null && Volatile.Read(ref s_classes.Free.Count[slotClass]) != 0)
+        {
+            s_classes.Lock.Acquire();
+            Move(ref s_classes.Free, ref p->Free, slotClass);
+            s_classes.Lock.Release();
+            gp = p->Free.Take(slotClass);
+        }
         if (gp == null)
         {
             return Make(slotClass);
         }
-        s_classes.Free[slotClass] = (ulong)gp->SchedLink;
-        gp->SchedLink = null;
         if (freshTls || gp->IsTlsStale)
         {
             FillTls(gp->TlsBase);
@@ -73,8 +111,21 @@ internal static unsafe class Stacks
         return gp;
     }
 
-    /// <summary>Takes a dead G back; it may still be the one running, until the next switch.</summary>
-    internal static void Free(G* gp)
+    private static void Move(ref FreeStacks from, ref FreeStacks to, int slotClass)
+    {
+        for (int i = 0; i < FreeBatch; i++)
+        {
+            G* gp = from.Take(slotClass);
+            if (gp == null)
+            {
+                return;
+            }
+            to.Add(gp);
+        }
+    }
+
+    /// <summary>Lock depth raised: takes a dead G back, which no core runs any more.</summary>
+    internal static void Free(P* p, G* gp)
     {
         ulong keep = (ulong)gp->StackHi - KeepBytes;
         if ((ulong)gp->StackLow < keep)
@@ -82,25 +133,35 @@ internal static unsafe class Stacks
             Machine.TrimStack(gp->StackLow, (byte*)keep);
             gp->StackLow = (byte*)keep;
         }
-        gp->SchedLink = (G*)s_classes.Free[gp->StackClass];
-        s_classes.Free[gp->StackClass] = (ulong)gp;
+        p->Free.Add(gp);
+        int c = gp->StackClass;
+        if (p->Free.Count[c] > MostFreeHere)
+        {
+            s_classes.Lock.Acquire();
+            Move(ref p->Free, ref s_classes.Free, c);
+            s_classes.Lock.Release();
+        }
     }
 
     private static G* Make(int slotClass)
     {
-        if (s_classes.Used[slotClass] >= StackLayout.SlotCount(slotClass))
+        ulong index = Atomic.Load(ref s_classes.Used[slotClass]);
+        do
         {
-            return null;
+            if (index >= StackLayout.SlotCount(slotClass))
+            {
+                return null;
+            }
         }
+        while (!TakeSlot(slotClass, ref index));
         G* gp = (G*)OffHeap.Alloc((nuint)sizeof(G));
         byte* tls = (byte*)OffHeap.Alloc(s_tlsBytes + TlsControlBytes);
-        byte* hi = (byte*)StackLayout.SlotHi(slotClass, s_classes.Used[slotClass]);
+        byte* hi = (byte*)StackLayout.SlotHi(slotClass, index);
         byte* low = gp == null || tls == null ? null : Machine.MakeStack(hi);
         if (low == null)
         {
             return null;
         }
-        s_classes.Used[slotClass]++;
         gp->StackHi = hi;
         gp->StackLo = hi - s_classes.LimitBytes[slotClass];
         gp->StackLow = low;
@@ -109,6 +170,16 @@ internal static unsafe class Stacks
         FillTls(gp->TlsBase);
         Proc.AddToAll(gp);
         return gp;
+    }
+
+    private static bool TakeSlot(int slotClass, ref ulong index)
+    {
+        if (Atomic.Swap(ref s_classes.Used[slotClass], index, index + 1))
+        {
+            return true;
+        }
+        index = Atomic.Load(ref s_classes.Used[slotClass]);
+        return false;
     }
 
     // Variant II: the block ends at the base, which holds its own address.
@@ -148,6 +219,26 @@ internal static unsafe class Stacks
         G* gp = Proc.GetG();
         if (low < gp->StackLow && page >= (ulong)gp->StackLo)
         {
+            gp->StackLow = low;
+        }
+        return true;
+    }
+
+    /// <summary>Interrupt context: makes <paramref name="bytes"/> below <paramref name="rsp"/> of the stack usable; false when there is no room.</summary>
+    internal static bool EnsureBelow(G* gp, ulong rsp, ulong bytes)
+    {
+        ulong want = rsp - bytes;
+        if (rsp > (ulong)gp->StackHi || want < (ulong)gp->StackLo)
+        {
+            return false;
+        }
+        while (want < (ulong)gp->StackLow)
+        {
+            byte* low = Machine.GrowStack((byte*)(((ulong)gp->StackLow - 1) & ~(StackLayout.PageBytes - 1)), gp->StackLo);
+            if (low == null)
+            {
+                return false;
+            }
             gp->StackLow = low;
         }
         return true;

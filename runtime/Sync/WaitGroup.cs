@@ -1,36 +1,43 @@
 using System;
+using Unikernel.Kernel;
 using Unikernel.Runtime.Sched;
 
 namespace Unikernel;
 
 /// <summary>Waits for a number of goroutines. Go: <c>sync.WaitGroup</c>.</summary>
-/// <remarks>
-/// One core: a method is not interrupted before it parks, so the counter needs no lock. Allocates nothing after its
-/// construction, <see cref="Go(Action)"/> excepted. Go's panic "Add called concurrently with Wait" needs a second core.
-/// </remarks>
+/// <remarks>Allocates nothing after its construction, <see cref="Go(Action)"/> excepted.</remarks>
 public sealed unsafe class WaitGroup
 {
-    private int _counter;
-    private GList _waiting;
+    private const int CounterShift = 32;
+
+    private long _state;            // counter in the upper half, number of waiters in the lower; atomic
+    private SpinLock _lock;
+    private GList _waiting;         // guarded by _lock
 
     /// <summary>Adds to the counter; when it becomes zero, all waiting goroutines go on. Go: <c>wg.Add(delta)</c>.</summary>
     /// <param name="delta">How much; may be negative.</param>
     /// <exception cref="GoPanicException">"sync: negative WaitGroup counter".</exception>
     public void Add(int delta)
     {
-        _counter += delta;
-        if (_counter < 0)
+        long state = Atomic.Add(ref _state, (long)delta << CounterShift);
+        int counter = (int)(state >> CounterShift);
+        if (counter < 0)
         {
             throw new GoPanicException("sync: negative WaitGroup counter");
         }
-        if (_counter > 0)
+        if (counter > 0 || (uint)state == 0)
         {
             return;
         }
-        while (!_waiting.IsEmpty)
+        _lock.Acquire();
+        GList woken = _waiting;
+        _waiting = default;
+        _ = Atomic.Add(ref _state, -(long)(uint)Atomic.Load(ref _state));
+        while (!woken.IsEmpty)
         {
-            _ = Proc.GoReady(_waiting.Take());
+            Proc.GoReady(woken.Take());
         }
+        _lock.Release();
     }
 
     /// <summary>Takes one from the counter. Go: <c>wg.Done()</c>.</summary>
@@ -41,13 +48,20 @@ public sealed unsafe class WaitGroup
     /// <exception cref="GoPanicException">"sync: WaitGroup is reused before previous Wait has returned".</exception>
     public void Wait()
     {
-        if (_counter == 0)
+        if (Atomic.Load(ref _state) >> CounterShift == 0)
         {
             return;
         }
+        _lock.Acquire();
+        if (Atomic.Add(ref _state, 1) >> CounterShift == 0)
+        {
+            _ = Atomic.Add(ref _state, -1);
+            _lock.Release();
+            return;
+        }
         _waiting.Add(Proc.GetG());
-        Proc.GoPark(WaitReason.SyncWaitGroupWait);
-        if (_counter != 0)
+        Proc.GoPark(_lock.Word, WaitReason.SyncWaitGroupWait);
+        if (Atomic.Load(ref _state) != 0)
         {
             throw new GoPanicException("sync: WaitGroup is reused before previous Wait has returned");
         }

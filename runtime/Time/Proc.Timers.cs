@@ -1,11 +1,13 @@
-// Deadlines: the P's timer heap and the machine's alarm.
+// Deadlines: each P's timer heap and its core's alarm.
 //
-// TM1  The alarm is set to the first deadline or earlier; its interrupt only marks, the next turn of FindRunnable runs
-//      what is due. So no turn has to read the clock.
+// TM1  The alarm is set to the first deadline or earlier, and to the next tick while the core is busy; its interrupt only
+//      marks, the scheduler's loop on that core runs what is due. So no turn has to read the clock.
 // TM2  Nothing fires before Machine.NanoTime has reached its time.
-// TM3  The heap's array grows in place: its addresses are reserved (StackLayout.ArraysBase), pages are added at the end.
-// Context: goroutine and g0. Allocates: page frames, never given back. Reference: Go's time.go.
-using System.Threading;
+// TM3  A heap's array grows in place: its addresses are reserved (StackLayout.ArraysBase), pages are added at the end.
+// TM4  Fire is called with TimersLock held, on the core that owns the heap: after RemoveTimer has returned, the event is
+//      neither in the heap nor being fired. It may ready goroutines and make new ones, and take locks that nobody holds
+//      while taking TimersLock.
+// Context: goroutine and g0. Allocates: pages, never given back. Reference: Go's time.go.
 using Unikernel.Kernel;
 
 namespace Unikernel.Runtime.Sched;
@@ -14,55 +16,84 @@ internal static unsafe partial class Proc
 {
     private const long LongestAlarmNs = 3_600_000_000_000;      // woken then, the alarm is simply set again
 
-    internal static void AddTimer(TimerEvent* e)
+    /// <summary>Lock depth raised: puts an event into the heap of this core's P.</summary>
+    internal static void AddTimer(P* p, TimerEvent* e)
     {
-        if (s_p.Timers.Count == s_p.Timers.Capacity)
+        p->TimersLock.Acquire();
+        if (p->Timers.Count == p->Timers.Capacity)
         {
-            GrowTimers();
+            GrowTimers(p);
         }
-        s_p.Timers.Add(e);
-        if (e->Index == 0 && e->WhenNs < s_p.AlarmNs)
+        e->Owner = p;
+        p->Timers.Add(e);
+        if (e->Index == 0)
         {
-            SetAlarm(e->WhenNs);
+            SetAlarmBefore(p, e->WhenNs);
         }
+        p->TimersLock.Release();
     }
 
-    /// <summary>Takes an event out of the heap; an alarm set for it will find nothing to do.</summary>
-    internal static void RemoveTimer(TimerEvent* e) => s_p.Timers.Remove(e);
-
-    private static void SetAlarm(long whenNs)
+    /// <summary>Takes an event out of its heap (TM4); false when it was in none any more.</summary>
+    internal static bool RemoveTimer(TimerEvent* e)
     {
-        s_p.AlarmNs = whenNs;
+        P* p = e->Owner;
+        if (p == null)
+        {
+            return false;
+        }
+        p->TimersLock.Acquire();
+        bool wasThere = e->Index >= 0;
+        if (wasThere)
+        {
+            p->Timers.Remove(e);
+        }
+        p->TimersLock.Release();
+        return wasThere;
+    }
+
+    // On the core of p.
+    private static void SetAlarmBefore(P* p, long whenNs)
+    {
+        if (whenNs >= p->AlarmNs)
+        {
+            return;
+        }
+        p->AlarmNs = whenNs;
         long latest = Machine.NanoTime() + LongestAlarmNs;
         Machine.SetAlarm(whenNs < latest ? (whenNs > 0 ? whenNs : 1) : latest);
     }
 
-    private static void RunTimers()
+    // The alarm has come. True when the slice of the goroutine it interrupted is over.
+    private static bool RunTimers(P* p)
     {
-        Volatile.Write(ref s_alarmDue, false);
-        s_p.AlarmNs = long.MaxValue;
         long now = Machine.NanoTime();
-        s_p.NowNs = now;
-        while (s_p.Timers.Count != 0 && s_p.Timers.FirstWhenNs <= now)
+        p->AlarmNs = long.MaxValue;
+        p->NowNs = now;
+        p->TimersLock.Acquire();
+        while (p->Timers.Count != 0 && p->Timers.FirstWhenNs <= now)
         {
-            TimerEvent* e = s_p.Timers.First;
-            s_p.Timers.Remove(e);
+            TimerEvent* e = p->Timers.First;
+            p->Timers.Remove(e);
             e->Fire(e->Arg);
         }
-        if (s_p.Timers.Count != 0)
+        long next = p->Timers.Count != 0 ? p->Timers.FirstWhenNs : long.MaxValue;
+        p->TimersLock.Release();
+        p->HasTick = false;                 // the loop sets it again when it runs something
+        if (next != long.MaxValue)
         {
-            SetAlarm(s_p.Timers.FirstWhenNs);
+            SetAlarmBefore(p, next);
         }
+        return CountTick(p);
     }
 
-    private static void GrowTimers()
+    private static void GrowTimers(P* p)
     {
         int perPage = (int)StackLayout.PageBytes / sizeof(TimerHeap.Entry);
-        TimerHeap.Entry* entries = (TimerHeap.Entry*)StackLayout.ArraysBase;
-        if (!Machine.CommitPages(entries + s_p.Timers.Capacity, (nuint)StackLayout.PageBytes))
+        TimerHeap.Entry* entries = (TimerHeap.Entry*)StackLayout.ArrayOf(p->Id);
+        if (!Machine.CommitPages(entries + p->Timers.Capacity, (nuint)StackLayout.PageBytes))
         {
             Throw.Fatal("out of memory for timers"u8);
         }
-        s_p.Timers.SetMemory(entries, s_p.Timers.Capacity + perPage);
+        p->Timers.SetMemory(entries, p->Timers.Capacity + perPage);
     }
 }

@@ -15,6 +15,7 @@ internal unsafe struct TimerEvent
     internal long WhenNs;                       // Machine.NanoTime
     internal delegate*<void*, void> Fire;       // may not park
     internal void* Arg;
+    internal P* Owner;                          // whose heap it is or was in
     private int _indexPlusOne;                  // zeroed memory is an event in no heap
 
     internal int Index

@@ -1,0 +1,130 @@
+// Cores as threads.
+//
+// LT1  A core's thread comes with its block, its signal stack and its timer set up, interrupts on.
+// LT2  Freezing is a signal that nothing holds back: its handler spins until the thaw.
+// Context: as said. Reference: clone(2), membarrier(2).
+namespace Unikernel.Kernel;
+
+public static unsafe partial class Machine
+{
+    private const nuint CoreStackBytes = 256 * 1024;
+    private const long FreezeWaitNs = 100_000_000;
+
+    private struct CoreStart
+    {
+        internal Core* Core;
+        internal delegate*<void> Entry;
+    }
+
+    /// <summary>Registers the boot core.</summary>
+    public static void InitCores()
+    {
+        const int registerPrivateExpedited = 16;
+        AddCore(CurrentCore, 0);
+        Linux.Syscall(Linux.Membarrier, registerPrivateExpedited, 0);
+    }
+
+    /// <summary>Starts core <paramref name="id"/>, the next one, which runs <paramref name="entry"/>; false when there is no thread for it.</summary>
+    public static bool StartCore(int id, delegate*<void> entry)
+    {
+        var stack = Linux.Map(0, CoreStackBytes, 0);
+        if (stack < 0)
+        {
+            return false;
+        }
+        Linux.Syscall(Linux.Mprotect, stack, (nint)PageBytes, ProtNone);
+        var core = (Core*)AllocPage();
+        if (core == null)
+        {
+            return false;
+        }
+        AddCore(core, id);
+        var start = (CoreStart*)((byte*)core + 1024);
+        start->Core = core;
+        start->Entry = entry;
+        if (StartThread((byte*)stack + CoreStackBytes - 64, &RunCore, start) < 0)
+        {
+            return false;
+        }
+        while (Volatile.Read(ref core->ThreadId) == 0)
+        {
+            SpinYield();
+        }
+        Volatile.Write(ref s_coresStarted, id + 1);
+        return true;
+    }
+
+    private static void RunCore(void* argument)
+    {
+        const nint setGs = 0x1001;
+        const int setMask = 2;
+        var start = (CoreStart*)argument;
+        Linux.Syscall(Linux.ArchPrctl, setGs, (nint)start->Core);
+        var tls = (byte*)start->Core + 3072;        // g0 uses no thread statics: an empty block that holds its own address
+        *(void**)tls = tls;
+        SetTlsBase(tls);
+        InitSignalStack();
+        InitThread(start->Core);
+        ulong none = 0;
+        Linux.Syscall(Linux.RtSigprocmask, setMask, (nint)(&none), 0, 8);
+        start->Entry();
+    }
+
+    /// <summary>Returns when every other core has passed a full memory barrier.</summary>
+    public static void MemoryBarrierAll()
+    {
+        const int privateExpedited = 8;
+        Interlocked.MemoryBarrier();
+        Linux.Syscall(Linux.Membarrier, privateExpedited, 0);
+    }
+
+    /// <summary>Stops all other cores where they are, whatever they do; <see cref="Core.Frozen"/> says where. Waits 100 ms at most for each.</summary>
+    public static void FreezeOthers()
+    {
+        var self = CurrentCore;
+        while (Interlocked.CompareExchange(ref s_frozenBy, self->Id + 1, 0) != 0)
+        {
+            SpinYield();                            // this core's own freeze signal arrives meanwhile
+        }
+        for (var i = 0; i < CoresStarted; i++)
+        {
+            if (CoreAt(i) != self)
+            {
+                Linux.Syscall(Linux.TgKill, s_process, CoreAt(i)->ThreadId, FreezeSignal);
+            }
+        }
+        var deadline = NanoTime() + FreezeWaitNs;
+        for (var i = 0; i < CoresStarted; i++)
+        {
+            while (CoreAt(i) != self && Frozen(CoreAt(i)) == 0 && NanoTime() < deadline)
+            {
+                SpinYield();
+            }
+        }
+    }
+
+    /// <summary>Lets the other cores go on.</summary>
+    public static void ThawOthers()
+    {
+        Volatile.Write(ref s_frozenBy, 0);
+        for (var i = 0; i < CoresStarted; i++)
+        {
+            while (Frozen(CoreAt(i)) != 0)
+            {
+                SpinYield();
+            }
+        }
+    }
+
+    private static ulong Frozen(Core* core) => Volatile.Read(ref *(ulong*)&core->Frozen);
+
+    private static void StayFrozen(Core* core, TrapFrame* frame)
+    {
+        Volatile.Write(ref *(ulong*)&core->Frozen, (ulong)frame);
+        while (Volatile.Read(ref s_frozenBy) != 0 && Volatile.Read(ref s_frozenBy) != core->Id + 1)
+        {
+            SpinYield();
+        }
+        Volatile.Write(ref *(ulong*)&core->Frozen, 0);
+    }
+}

@@ -1,0 +1,72 @@
+// What interrupts do to the scheduler: they mark, and at their exit the interrupted goroutine may be made to call it.
+//
+// PI1  A goroutine is interrupted between any two instructions of managed code at lock depth 0: its next instruction
+//      becomes a call of SchedAsyncPreempt, which saves every register. Assembly and libm are left alone: the depth's
+//      release, or the next tick, looks again.
+// PI2  The call pushes the return address: the stack page below is made sure of first, for a fault in an interrupt
+//      handler is fatal.
+// PI3  While a core is busy its alarm comes every 2.5 ms at the latest. A goroutine that has had the core for four of
+//      them without a turn of the scheduler has used its slice of 10 ms.
+// Context: interrupts, lock depth 0 or more. Allocates: stack pages. Reference: Go's preempt.go, sysmon's retake.
+using Unikernel.Kernel;
+using Unikernel.Runtime.Abi;
+
+namespace Unikernel.Runtime.Sched;
+
+internal static unsafe partial class Proc
+{
+    private const long TickNs = 2_500_000;
+    private const int SliceTicks = 4;
+    private const ulong PreemptStackBytes = 2048;
+
+    /// <summary>Interrupt context: readies a goroutine that <see cref="Notifier"/> has taken out of its waiting.</summary>
+    internal static void ReadyFromInterrupt(G* gp)
+    {
+        ulong first;
+        do
+        {
+            first = Atomic.Load(ref s_irqReady);
+            gp->IrqLink = (G*)first;
+        }
+        while (!Atomic.Swap(ref s_irqReady, first, (ulong)gp));
+        Atomic.Or(ref ThisCore.State->Look, Look.Input);
+    }
+
+    private static void OnAlarm() => Atomic.Or(ref ThisCore.State->Look, Look.Alarm);
+
+    private static void OnInterruptExit(TrapFrame* f)
+    {
+        CoreState* cs = ThisCore.State;
+        if (cs->LockDepth != 0 || cs->Look == 0 || !StackWalks.IsManaged((nuint)f->Rip))
+        {
+            return;
+        }
+        G* gp = GetG();
+        if (!Stacks.EnsureBelow(gp, f->Rsp, PreemptStackBytes))
+        {
+            return;
+        }
+        f->Rsp -= 8;
+        *(ulong*)f->Rsp = f->Rip;
+        f->Rip = Switch.AsyncPreemptAddress();
+    }
+
+    // The core is busy and its alarm is not set for that yet.
+    private static void StartTick(P* p)
+    {
+        p->HasTick = true;
+        SetAlarmBefore(p, Machine.NanoTime() + TickNs);
+    }
+
+    // At an alarm: whether the slice of the goroutine that runs is over.
+    private static bool CountTick(P* p)
+    {
+        if (p->SliceTick != p->SchedTick)
+        {
+            p->SliceTick = p->SchedTick;
+            p->SliceTicks = 0;
+            return false;
+        }
+        return ++p->SliceTicks >= SliceTicks;
+    }
+}

@@ -1,0 +1,213 @@
+// Cores as a whole: starting them, how many run goroutines, stopping the world.
+//
+// PW1  Core i has P i. Those with i >= GOMAXPROCS run nothing: they hand what they have to the global queue and halt.
+// PW2  StopTheWorld returns once every other core is idle, retired or in HoldStill. A core that wakes meanwhile looks at
+//      s_stopping before it takes work: its idle bit goes first, s_stopping was set before the idle bits were read.
+// PW3  One goroutine stops the world at a time; it stays on its core until StartTheWorld.
+// Context: goroutine, HoldStill and Retire on g0. Reference: Go's stopTheWorldWithSema, procresize.
+using System;
+using System.Runtime;
+using System.Runtime.CompilerServices;
+using Unikernel.Kernel;
+
+namespace Unikernel.Runtime.Sched;
+
+internal static unsafe partial class Proc
+{
+    private const long AskAgainNs = 50_000;
+
+    private static int s_maxProcs = 1;      // atomic; changed with the world stopped
+    private static int s_stopping;          // atomic
+    private static int s_ready = 1;         // atomic: cores that have their P
+    private static int s_stopper;           // atomic: somebody stops the world or has stopped it
+
+    /// <summary>Cores that run goroutines.</summary>
+    internal static int MaxProcs => Atomic.Load(ref s_maxProcs);
+
+    // The kernel argument GOMAXPROCS; by default all cores.
+    private static void InitMaxProcs()
+    {
+        int most = Machine.CoreCount < Machine.MaxCores ? Machine.CoreCount : Machine.MaxCores;
+        s_maxProcs = most;
+        if (!Machine.TryGetArg("GOMAXPROCS"u8, out byte* value, out int length))
+        {
+            return;
+        }
+        long n = 0;
+        bool isNumber = length > 0 && length < 10;
+        for (int i = 0; i < length && isNumber; i++)
+        {
+            isNumber = value[i] is >= (byte)'0' and <= (byte)'9';
+            n = (n * 10) + value[i] - '0';
+        }
+        if (!isNumber || n == 0)
+        {
+            Machine.Print("unikernel: GOMAXPROCS wants a number from 1: using "u8);
+            Machine.PrintDecimal((ulong)most);
+            Machine.Print("\n"u8);
+        }
+        else if (n > most)
+        {
+            Machine.Print("unikernel: GOMAXPROCS is more than the cores there are: using "u8);
+            Machine.PrintDecimal((ulong)most);
+            Machine.Print("\n"u8);
+        }
+        else
+        {
+            s_maxProcs = (int)n;
+        }
+    }
+
+    private static void StartCores()
+    {
+        int want = s_maxProcs;
+        int most = Machine.CoreCount < Machine.MaxCores ? Machine.CoreCount : Machine.MaxCores;
+        s_maxProcs = 1;
+        for (int i = 1; i < most && i < want; i++)
+        {
+            _ = Machine.StartCore(Machine.CoresStarted, &CoreMain);
+        }
+        while (Atomic.Load(ref s_ready) != Machine.CoresStarted)
+        {
+            Cpu.Pause();
+        }
+        s_maxProcs = want < Machine.CoresStarted ? want : Machine.CoresStarted;
+    }
+
+    // A core's first C#, on the stack it came on, which becomes its g0's.
+    private static void CoreMain()
+    {
+        InitCore(Machine.CurrentCore);
+        Atomic.Add(ref s_ready, 1);
+        Loop();
+    }
+
+    /// <summary>Stops all other cores; the caller's stays at lock depth 1 or more until <see cref="StartTheWorld"/>.</summary>
+    internal static void StopTheWorld()
+    {
+        while (!Atomic.Swap(ref s_stopper, 0, 1))
+        {
+            Gosched();
+        }
+        P* self = ThisCore.Acquire()->P;
+        Atomic.Store(ref s_stopping, 1);
+        long ask = 0;
+        for (int i = 0; i < Machine.CoresStarted; i++)
+        {
+            P* p = PAt(i);
+            while (p != self && !IsStill(p))
+            {
+                if (Machine.NanoTime() >= ask)
+                {
+                    AskToStop(self);
+                    ask = Machine.NanoTime() + AskAgainNs;
+                }
+                Cpu.Pause();
+            }
+        }
+    }
+
+    private static void AskToStop(P* self)
+    {
+        for (int i = 0; i < Machine.CoresStarted; i++)
+        {
+            P* p = PAt(i);
+            if (p != self && !IsStill(p))
+            {
+                Atomic.Or(ref p->Core->Look, Look.Stop);
+                Machine.InterruptCore(i);
+            }
+        }
+    }
+
+    private static bool IsStill(P* p) => Atomic.Load(ref p->Stopped) != 0;
+
+    /// <summary>Lets the other cores go on.</summary>
+    internal static void StartTheWorld()
+    {
+        Atomic.Store(ref s_stopping, 0);
+        P* self = ThisCore.State->P;
+        for (int i = 0; i < Machine.CoresStarted; i++)
+        {
+            if (PAt(i) != self)
+            {
+                Machine.WakeCore(i);
+            }
+        }
+        Atomic.Store(ref s_stopper, 0);
+        ThisCore.Release();
+    }
+
+    private static void HoldStill(P* p)
+    {
+        if (Atomic.Load(ref s_stopping) == 0)
+        {
+            return;
+        }
+        Atomic.Store(ref p->Stopped, 1);
+        while (Atomic.Load(ref s_stopping) != 0)
+        {
+            nuint flags = Machine.DisableInterrupts();
+            if (Atomic.Load(ref s_stopping) != 0)
+            {
+                Machine.Halt();
+            }
+            Machine.RestoreInterrupts(flags);
+        }
+        Atomic.Store(ref p->Stopped, 0);
+    }
+
+    // PW1
+    private static G* Retire(P* p)
+    {
+        GQueue batch = default;
+        for (G* gp = p->Runq.Get(); gp != null; gp = p->Runq.Get())
+        {
+            batch.Add(gp);
+        }
+        if (batch.Count != 0)
+        {
+            PutGlobal(ref batch);
+            WakeP();
+        }
+        return null;
+    }
+
+    /// <summary>Sets how many cores run goroutines, at most as many as there are; the number before.</summary>
+    internal static int SetMaxProcs(int n)
+    {
+        int before = MaxProcs;
+        n = n < Machine.CoresStarted ? n : Machine.CoresStarted;
+        if (n < 1 || n == before)
+        {
+            return before;
+        }
+        StopTheWorld();
+        Atomic.Store(ref s_maxProcs, n);
+        P* self = ThisCore.State->P;
+        for (int i = 0; i < Machine.CoresStarted; i++)
+        {
+            Atomic.Or(ref PAt(i)->Core->Look, Look.Preempt);        // each sees where it belongs now
+        }
+        StartTheWorld();
+        return before;
+    }
+
+    internal static void LockToCore()
+    {
+        ThisCore.Acquire();
+        G* gp = GetG();
+        gp->LockedCore = Machine.CurrentCore;
+        gp->LockCount++;
+        ThisCore.Release();
+    }
+
+    internal static void UnlockFromCore()
+    {
+        G* gp = GetG();
+        if (gp->LockCount != 0 && --gp->LockCount == 0)
+        {
+            gp->LockedCore = null;
+        }
+    }
+}

@@ -1,0 +1,60 @@
+// The runtime's lock: spins, and keeps its holder on its core.
+//
+// SP1  Held for a few dozen instructions; the holder neither parks nor throws nor allocates managed memory.
+// SP2  The core's lock depth is raised from before the attempt until after the release.
+// SP3  Unheld is 0, so zeroed memory is an open lock.
+// Context: goroutine or g0, not interrupts. Reference: Go's runtime.lock.
+using System.Runtime.CompilerServices;
+using Unikernel.Kernel;
+
+namespace Unikernel.Runtime.Sched;
+
+internal unsafe struct SpinLock
+{
+    private const int SpinsBeforeYield = 1000;
+
+    private int _held;
+
+    internal int* Word => (int*)Unsafe.AsPointer(ref _held);
+
+    /// <summary>Takes the lock; the core's block.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal CoreState* Acquire()
+    {
+        CoreState* cs = ThisCore.Acquire();
+        if (Atomic.Exchange(ref _held, 1) != 0)
+        {
+            Spin();
+        }
+        return cs;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal void Release()
+    {
+        Atomic.Store(ref _held, 0);
+        ThisCore.Release();
+    }
+
+    /// <summary>Opens the lock and leaves the core's lock depth as it is.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal void Open() => Atomic.Store(ref _held, 0);
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private void Spin()
+    {
+        int n = 0;
+        do
+        {
+            while (Atomic.Load(ref _held) != 0)
+            {
+                if (++n % SpinsBeforeYield == 0)
+                {
+                    Machine.SpinYield();        // the holder's virtual core may not be running
+                }
+                Cpu.Pause();
+            }
+        }
+        while (Atomic.Exchange(ref _held, 1) != 0);
+    }
+}
