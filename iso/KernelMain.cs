@@ -21,9 +21,9 @@ internal static unsafe class Boot
         Machine.InitMemory();                       // final page tables, frames, heap
         Machine.InitAcpi();                         // power off, HPET, cores
         Machine.InitClock();                        // TSC rate, wall clock
+        Startup.Init();                             // unwinder, symbol names, faults as exceptions; before any second thread (stack cookie)
         Machine.InitInterrupts();                   // interrupt controllers, console input, alarm
         Machine.InitCores();                        // this core is number 0
-        Startup.Init();                             // unwinder, symbol names, faults as exceptions
         Machine.BootStep("runtime tables"u8);
         Proc.Init();                                // G, M, P and the stacks' region
         Machine.BootStep("scheduler"u8);

@@ -155,15 +155,15 @@ internal static unsafe partial class Proc
         Kick(p, Look.Preempt);
     }
 
-    /// <summary>Makes a core look, wherever it is.</summary>
+    /// <summary>Makes another core look, wherever it is.</summary>
     private static void Kick(P* p, int look)
     {
-        int before = Atomic.Or(ref p->Core->Look, look);
-        ulong bit = 1UL << p->Id;
         if (p->Core == ThisCore.State)
         {
-            return;                         // its depth comes to 0 soon
+            return;                         // the scheduler's next turn finds it
         }
+        int before = Atomic.Or(ref p->Core->Look, look);
+        ulong bit = 1UL << p->Id;
         if ((Atomic.And(ref s_idle, ~bit) & bit) != 0 || p->Id >= s_maxProcs)
         {
             Machine.WakeCore(p->Id);
