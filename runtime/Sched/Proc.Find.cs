@@ -163,14 +163,9 @@ internal static unsafe partial class Proc
             return;                         // the scheduler's next turn finds it
         }
         int before = Atomic.Or(ref p->Core->Look, look);
-        ulong bit = 1UL << p->Id;
-        if ((Atomic.And(ref s_idle, ~bit) & bit) != 0 || p->Id >= s_maxProcs)
+        if ((before & look) != look)
         {
-            Machine.WakeCore(p->Id);
-        }
-        else if ((before & look) != look)
-        {
-            Machine.InterruptCore(p->Id);
+            Machine.InterruptCore(p->Id);   // ends a halt too
         }
     }
 
@@ -187,8 +182,9 @@ internal static unsafe partial class Proc
                 return pinned;
             }
         }
-        if (++p->Turns % GlobalTurn == 0)
+        if (++p->Turns >= GlobalTurn)
         {
+            p->Turns = 0;
             p->NowNs = Machine.NanoTime();
             Machine.RefillFaultReserve();
             G* fair = TakeGlobal(p, 1);
@@ -326,15 +322,19 @@ internal static unsafe partial class Proc
             ulong idle = Atomic.Load(ref s_idle);
             if (idle == 0)
             {
+                // Others may have kept still because of this one: a core may have gone idle before they made work.
                 Atomic.Add(ref s_spinning, -1);
-                return;
+                if (Atomic.Load(ref s_idle) == 0 || !Atomic.Swap(ref s_spinning, 0, 1))
+                {
+                    return;
+                }
+                continue;
             }
             int id = BitOperations.TrailingZeroCount(idle);
             ulong bit = 1UL << id;
             if ((Atomic.And(ref s_idle, ~bit) & bit) != 0)
             {
-                PAt(id)->IsSpinning = true;     // counted above; the core is halted or about to see its bit gone
-                Machine.WakeCore(id);
+                Machine.WakeCore(id);           // sees that its bit is gone: it is the one counted above
                 return;
             }
         }
@@ -360,10 +360,18 @@ internal static unsafe partial class Proc
     private static void Idle(CoreState* cs, P* p)
     {
         ulong bit = 1UL << p->Id;
+        bool wasSpinning = p->IsSpinning;
         StopSpinning(p, false);
         Machine.RefillFaultReserve();
         bool isRetired = p->Id >= s_maxProcs;
-        if (!isRetired)
+        if (isRetired)
+        {
+            if (wasSpinning && IsWorkAnywhere())
+            {
+                WakeP();                        // it was woken for work it may not do
+            }
+        }
+        else
         {
             Atomic.Or(ref s_idle, bit);
             if (Atomic.Load(ref cs->Look) != 0 || Atomic.Load(ref p->PinnedCount) != 0 || IsWorkAnywhere())
@@ -383,11 +391,20 @@ internal static unsafe partial class Proc
             Machine.RestoreInterrupts(flags);
         }
         p->NowNs = Machine.NanoTime();
-        LeaveIdle(p, bit);
+        if (!isRetired)
+        {
+            LeaveIdle(p, bit);
+        }
     }
 
-    // If somebody else took the bit, this core was told to spin (WakeP) or kicked.
-    private static void LeaveIdle(P* p, ulong bit) => Atomic.And(ref s_idle, ~bit);
+    // Only WakeP takes another core's bit: whose bit is gone is the spinner that WakeP has counted.
+    private static void LeaveIdle(P* p, ulong bit)
+    {
+        if ((Atomic.And(ref s_idle, ~bit) & bit) == 0)
+        {
+            p->IsSpinning = true;
+        }
+    }
 
     private static void CheckDead()
     {

@@ -26,7 +26,7 @@ internal unsafe struct P
     internal int Id;
     internal CoreState* Core;
     internal uint SchedTick;            // one per turn that does not inherit the slice
-    internal uint Turns;                // of the scheduler's loop, for the global queue's share
+    internal uint Turns;                // since the last look at the global queue
     internal uint SliceTick;            // SchedTick at the last tick of the clock
     internal int SliceTicks;            // ticks since it changed
     internal bool IsSpinning;           // looks for work to steal
@@ -396,7 +396,7 @@ internal static unsafe partial class Proc
     private static void Leave(CoreState* cs, G* gp)
     {
         P* p = cs->P;
-        G* next = cs->Look != 0 || ++p->Turns % GlobalTurn == 0 ? null : p->Runq.Get();
+        G* next = cs->Look != 0 || ++p->Turns >= GlobalTurn ? null : p->Runq.Get();
         if (next == null)
         {
             next = cs->G0;

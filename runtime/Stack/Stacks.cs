@@ -6,8 +6,8 @@
 // SK3  A stack may use as much as its slot holds, but no more than a quarter of the machine's memory: so a runaway
 //      recursion ends in Go's report, not in lack of memory.
 // SK4  A goroutine's end gives the pages back below the first 64 KiB, so one deep recursion does not keep them.
-// SK5  Which class: a size asked for picks the smallest that holds it. Without one, the first 1024 goroutines that live
-//      at once get 64 MiB slots (each costs a page of page table besides its stack page); more get 256 KiB slots, eight
+// SK5  Which class: a size asked for picks the smallest that holds it. Without one, a goroutine gets a 64 MiB slot while
+//      fewer than 1024 live (each costs a page of page table besides its stack page); more get 256 KiB slots, eight
 //      of which share that page, 512 bytes each. The main goroutine has a 1 GiB slot.
 // Context: HandleFault runs on the page fault's IST stack, the rest on goroutines. Allocates: off-heap.
 using System.Threading;
@@ -84,7 +84,7 @@ internal static unsafe class Stacks
             return StackLayout.ClassFor(sizeBytes);
         }
         bool isLarge = p->Free.Count[StackLayout.LargeClass] != 0 || Volatile.Read(ref s_classes.Free.Count[StackLayout.LargeClass]) != 0
-            || Atomic.Load(ref s_classes.Used[StackLayout.LargeClass]) < MaxLargeSlots;
+            || Atomic.Load(ref s_classes.Used[StackLayout.LargeClass]) < MaxLargeSlots || Proc.Goroutines < MaxLargeSlots;
         return isLarge ? StackLayout.LargeClass : StackLayout.SmallClass;
     }
 

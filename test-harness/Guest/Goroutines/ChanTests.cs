@@ -78,6 +78,7 @@ public class ChanTests
     public void Ten_thousand_goroutines_in_a_chain()
     {
         const int N = 10_000;
+        Others.Settle();
         int before = Go.NumGoroutine;
         var left = new Chan<int>();
         Chan<int> leftmost = left;

@@ -12,6 +12,7 @@ public class SchedulerTests
     [Fact]
     public void Created_last_runs_first_then_in_order()
     {
+        using var one = new OneCore();
         var order = new List<int>();
         var wg = new WaitGroup();
         wg.Go(() => { });
@@ -41,6 +42,7 @@ public class SchedulerTests
     [Fact]
     public void Gosched_lets_others_run()
     {
+        using var one = new OneCore();
         int turns = 0;
         bool stop = false;
         Go.Run(() =>
@@ -63,6 +65,7 @@ public class SchedulerTests
     [Fact]
     public void Two_that_wake_each_other_do_not_starve_the_rest()
     {
+        using var one = new OneCore();
         var ping = new Chan<int>();
         var pong = new Chan<int>();
         bool stop = false;
@@ -119,6 +122,7 @@ public class SchedulerTests
     [Fact]
     public void NumGoroutine_counts_those_that_exist()
     {
+        Others.Settle();
         int before = Go.NumGoroutine;
         var stop = new Chan<bool>();
         for (int i = 0; i < 10; i++)
@@ -274,6 +278,7 @@ public class SchedulerTests
     [Fact]
     public void Ended_goroutines_are_recycled()
     {
+        using var one = new OneCore();
         var c = new Chan<int>();
         Run(1000);
         long before = GC.GetTotalMemory(false);

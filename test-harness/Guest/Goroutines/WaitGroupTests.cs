@@ -1,6 +1,7 @@
 // Go's waitgroup_test.go, and the life cycle of Sys.Kernel.
 using System;
 using System.Collections.Generic;
+using System.Threading;
 using Xunit;
 
 namespace Unikernel.Tests.Goroutines;
@@ -62,6 +63,7 @@ public class WaitGroupTests
     [Fact]
     public void Reuse_before_a_wait_has_returned_panics()
     {
+        using var one = new OneCore();
         var wg = new WaitGroup();
         wg.Add(1);
         var text = new Chan<string>(1);
@@ -81,7 +83,7 @@ public class WaitGroupTests
         {
             wg.Go(() =>
             {
-                n++;
+                Interlocked.Increment(ref n);
                 Go.Goexit();
             });
         }
