@@ -22,6 +22,7 @@ internal static unsafe class Boot
         Machine.InitAcpi();                         // power off, HPET, cores
         Machine.InitClock();                        // TSC rate, wall clock
         Machine.InitInterrupts();                   // interrupt controllers, console input, alarm
+        Machine.InitCores();                        // the boot core is known, the others can be started
         Startup.Init();                             // unwinder, symbol names, faults as exceptions
         Machine.BootStep("runtime tables"u8);
         Proc.Init();                                // G, M, P and the stacks' region

@@ -45,6 +45,7 @@ public static unsafe partial class Machine
                 ApicEndOfInterrupt();
             }
             core->InInterrupt = 0;
+            EndInterrupt(core, frame);
             return;
         }
         if (vector == TrapFrame.Nmi)
