@@ -12,6 +12,7 @@ public static unsafe partial class Machine
 {
     private const uint TscAdjustMsr = 0x3b;
     private const int TscRounds = 16;
+    private const long TscRoundsNs = 500_000;           // virtual cores that take turns on one make each round last very long
     private const int TscRead = 1;                       // what the other core is to do when it has the turn
     private const int TscAdjust = 2;
 
@@ -63,7 +64,8 @@ public static unsafe partial class Machine
     {
         ahead = 0;
         var quickest = ulong.MaxValue;
-        for (var round = 0; round < TscRounds; round++)
+        var end = NanoTime() + TscRoundsNs;
+        for (var round = 0; round < TscRounds && (round == 0 || NanoTime() < end); round++)
         {
             var before = Cpu.ReadTscInOrder();
             if (!HandTurn(TscRead))

@@ -50,10 +50,7 @@ public static unsafe partial class Machine
         }
         if (vector == TrapFrame.Nmi)
         {
-            if (OnNmi != null)
-            {
-                OnNmi(frame);
-            }
+            HandleNmi(core, frame);
             return;
         }
         if (vector == TrapFrame.PageFault)
