@@ -23,12 +23,10 @@ public static unsafe partial class Machine
         internal long Adjustment;
     }
 
-    private static TscExchange s_tsc;
-
     // False when the other core has ceased to answer.
-    private static bool MatchTsc(int id)
+    private static bool MatchTsc(TscExchange* exchange, int id)
     {
-        if (!MeasureTsc(out var ahead))
+        if (!MeasureTsc(exchange, out var ahead))
         {
             return false;
         }
@@ -42,8 +40,8 @@ public static unsafe partial class Machine
         Cpu.Id(7, 0, leaf);
         if (highest >= 7 && (leaf[1] & 2) != 0)
         {
-            s_tsc.Adjustment = -ahead;
-            if (!HandTurn(TscAdjust) || !MeasureTsc(out ahead))
+            exchange->Adjustment = -ahead;
+            if (!HandTurn(exchange, TscAdjust) || !MeasureTsc(exchange, out ahead))
             {
                 return false;
             }
@@ -60,7 +58,7 @@ public static unsafe partial class Machine
     }
 
     // How far the other core's counter is ahead; 0 if that cannot be told from 0.
-    private static bool MeasureTsc(out long ahead)
+    private static bool MeasureTsc(TscExchange* exchange, out long ahead)
     {
         ahead = 0;
         var quickest = ulong.MaxValue;
@@ -68,7 +66,7 @@ public static unsafe partial class Machine
         for (var round = 0; round < TscRounds && (round == 0 || NanoTime() < end); round++)
         {
             var before = Cpu.ReadTscInOrder();
-            if (!HandTurn(TscRead))
+            if (!HandTurn(exchange, TscRead))
             {
                 return false;
             }
@@ -76,44 +74,44 @@ public static unsafe partial class Machine
             if (after - before < quickest)
             {
                 quickest = after - before;
-                var isInside = s_tsc.Reading - before <= quickest;
-                ahead = isInside ? 0 : (long)(s_tsc.Reading - before - (quickest / 2));
+                var isInside = exchange->Reading - before <= quickest;
+                ahead = isInside ? 0 : (long)(exchange->Reading - before - (quickest / 2));
             }
         }
         return true;
     }
 
     // Gives the turn away and waits until it is back.
-    private static bool HandTurn(int turn)
+    private static bool HandTurn(TscExchange* exchange, int turn)
     {
-        Volatile.Write(ref s_tsc.Turn, turn);
-        for (var end = NanoTime() + RunningWithinNs; Volatile.Read(ref s_tsc.Turn) != 0;)
+        Volatile.Write(ref exchange->Turn, turn);
+        for (var end = NanoTime() + RunningWithinNs; Volatile.Read(ref exchange->Turn) != 0;)
         {
             Cpu.Pause();
             if (NanoTime() > end)
             {
-                Volatile.Write(ref s_tsc.Turn, 0);
+                Volatile.Write(ref exchange->Turn, 0);
                 return false;
             }
         }
         return true;
     }
 
-    private static void AnswerTsc()
+    private static void AnswerTsc(TscExchange* exchange)
     {
-        var turn = Volatile.Read(ref s_tsc.Turn);
+        var turn = Volatile.Read(ref exchange->Turn);
         if (turn == 0)
         {
             return;
         }
         if (turn == TscAdjust)
         {
-            Cpu.WriteMsr(TscAdjustMsr, Cpu.ReadMsr(TscAdjustMsr) + (ulong)s_tsc.Adjustment);
+            Cpu.WriteMsr(TscAdjustMsr, Cpu.ReadMsr(TscAdjustMsr) + (ulong)exchange->Adjustment);
         }
         else
         {
-            s_tsc.Reading = Cpu.ReadTscInOrder();
+            exchange->Reading = Cpu.ReadTscInOrder();
         }
-        Volatile.Write(ref s_tsc.Turn, 0);
+        Volatile.Write(ref exchange->Turn, 0);
     }
 }

@@ -1,9 +1,9 @@
 // Starting the other cores.
 //
-// ST1  The boot core starts one core at a time. s_start belongs to it, but for State and the block in the low page, by
-//      which the two talk.
+// ST1  The boot core starts one core at a time. The two talk by the block in the low page, until the core has taken its
+//      stack from it, and then by the core's slot, which no other core ever uses.
 // ST2  Waiting → Running is the started core's, Waiting or Running → Abandoned and Running → Ready the boot core's. A core
-//      that finds itself abandoned halts for good: it touches nothing but its own memory, which is never used again.
+//      that finds itself abandoned halts for good.
 // ST3  A core is counted (CoresStarted) before it runs its entry, and drops its whole TLB after it was counted: who does not
 //      yet see it counted has changed the page tables before that.
 // ST4  The low page is firmware's to give: conventional memory by the memory map. It is mapped, executable, in the temporary
@@ -21,7 +21,6 @@ public static unsafe partial class Machine
 {
     private const ulong CoreRegionBase = 0xffff_b000_0000_0000;     // a slot for every core but the boot core
     private const ulong CoreSlotBytes = 1 << 20;
-    private const int CoreTablesOffset = Core.SizeBytes;
     private const int CoreTlsOffset = 8192 - 64;                    // the block ends here, in the second page
     private const ulong CoreStacksOffset = 8192;
     private const int CoreStacks = 7;                               // the core's own, then the traps' in TB2's order
@@ -46,14 +45,17 @@ public static unsafe partial class Machine
         internal ulong Core, Tls, Cr3, Pat, Enter;
     }
 
-    private struct StartState
+    /// <summary>What a core's slot begins with.</summary>
+    private struct CoreSlot
     {
+        internal Core Core;                             // first: GS base
+        internal CoreTables Tables;
         internal int State;                             // atomic
         internal delegate*<void> Entry;
+        internal TscExchange Tsc;
         internal fixed ulong StackTops[CoreStacks];
     }
 
-    private static StartState s_start;
     private static ulong s_lowPage;                     // immutable after InitCores; 0 = no other core can be started
     private static ulong* s_lowTables;                  // immutable after InitCores
     private static int s_nextCandidate;                 // in the MADT
@@ -108,7 +110,7 @@ public static unsafe partial class Machine
         {
             return false;
         }
-        var slot = (byte*)(CoreRegionBase + ((ulong)s_nextSlot++ * CoreSlotBytes));
+        var slot = (CoreSlot*)(CoreRegionBase + ((ulong)s_nextSlot++ * CoreSlotBytes));
         if (!MakeCoreMemory(slot))
         {
             Print("unikernel: no memory for core "u8);
@@ -116,15 +118,14 @@ public static unsafe partial class Machine
             Print(": going on without it\n"u8);
             return false;
         }
-        var core = (Core*)slot;
-        core->ApicId = apicId;
-        AddCore(core, id);
-        Cpu.InitTls(slot + CoreTlsOffset);
-        s_start.Entry = entry;
-        Volatile.Write(ref s_start.State, StartWaiting);
-        if (!Rouse(core, FillLowPage(core)) || !AwaitRunning() || !MatchTsc(id))
+        slot->Core.ApicId = apicId;
+        AddCore(&slot->Core, id);
+        Cpu.InitTls((byte*)slot + CoreTlsOffset);
+        slot->Entry = entry;
+        slot->State = StartWaiting;
+        if (!Rouse(&slot->Core, FillLowPage(slot)) || !AwaitRunning(slot) || !MatchTsc(&slot->Tsc, id))
         {
-            Interlocked.Exchange(ref s_start.State, StartAbandoned);
+            Interlocked.Exchange(ref slot->State, StartAbandoned);
             Print("unikernel: core "u8);
             PrintDecimal((ulong)id);
             Print(" (APIC id "u8);
@@ -133,7 +134,7 @@ public static unsafe partial class Machine
             return false;
         }
         Interlocked.Increment(ref s_coresStarted);
-        Volatile.Write(ref s_start.State, StartReady);
+        Volatile.Write(ref slot->State, StartReady);
         return true;
     }
 
@@ -153,13 +154,13 @@ public static unsafe partial class Machine
     }
 
     // Commits a slot: the block and the tables, the thread-local block, the stacks, each with its guard below.
-    private static bool MakeCoreMemory(byte* slot)
+    private static bool MakeCoreMemory(CoreSlot* slot)
     {
         if (!CommitPages(slot, (nuint)CoreStacksOffset))
         {
             return false;
         }
-        var at = slot + CoreStacksOffset;
+        var at = (byte*)slot + CoreStacksOffset;
         for (var i = 0; i < CoreStacks; i++)
         {
             var bytes = i == 0 ? 65536u : (i & 1) != 0 ? 16384u : 32768u;   // as in boot.S
@@ -169,13 +170,13 @@ public static unsafe partial class Machine
                 return false;
             }
             at += bytes;
-            s_start.StackTops[i] = (ulong)at;
+            slot->StackTops[i] = (ulong)at;
         }
         return true;
     }
 
     // A fresh copy of the trampoline, and what the core needs; its start block.
-    private static CoreStart* FillLowPage(Core* core)
+    private static CoreStart* FillLowPage(CoreSlot* slot)
     {
         var layout = Cpu.Layout();
         var bytes = layout->CoreTrampolineEnd - layout->CoreTrampoline;
@@ -186,13 +187,13 @@ public static unsafe partial class Machine
         start->Cr4 = (uint)Cpu.ReadCr4();
         start->Efer = (uint)Cpu.ReadMsr(EferMsr) & ~EferActive;
         start->Cr0 = (uint)Cpu.ReadCr0();
-        start->ApicId = core->ApicId;
-        start->Core = (ulong)core;
-        start->Tls = (ulong)core + CoreTlsOffset;
+        start->ApicId = slot->Core.ApicId;
+        start->Core = (ulong)slot;
+        start->Tls = (ulong)slot + CoreTlsOffset;
         start->Cr3 = Cpu.ReadCr3();
         start->Pat = Cpu.ReadMsr(PatMsr);
         start->Enter = layout->CoreEnter;
-        Volatile.Write(ref start->Stack, s_start.StackTops[0]);
+        Volatile.Write(ref start->Stack, slot->StackTops[0]);
         return start;
     }
 
@@ -236,13 +237,13 @@ public static unsafe partial class Machine
     }
 
     // It lives: that it is slow does not matter.
-    private static bool AwaitRunning()
+    private static bool AwaitRunning(CoreSlot* slot)
     {
-        for (var end = NanoTime() + RunningWithinNs; Volatile.Read(ref s_start.State) == StartWaiting; Cpu.Pause())
+        for (var end = NanoTime() + RunningWithinNs; Volatile.Read(ref slot->State) == StartWaiting; Cpu.Pause())
         {
             if (NanoTime() > end)
             {
-                return Interlocked.CompareExchange(ref s_start.State, StartAbandoned, StartWaiting) != StartWaiting;
+                return Interlocked.CompareExchange(ref slot->State, StartAbandoned, StartWaiting) != StartWaiting;
             }
         }
         return true;
@@ -260,30 +261,26 @@ public static unsafe partial class Machine
     [RuntimeExport("CoreMain")]
     private static void CoreMain()
     {
-        var core = CurrentCore;
-        fixed (ulong* tops = s_start.StackTops)
-        {
-            LoadTables((CoreTables*)((byte*)core + CoreTablesOffset), tops + 1, tops[0]);
-        }
+        var slot = (CoreSlot*)CurrentCore;
+        LoadTables(&slot->Tables, slot->StackTops + 1, slot->StackTops[0]);
         EnableApic();
         InitLocalApic();
         ApicWrite(ApicTimerVector, AlarmVector);
-        var entry = s_start.Entry;
-        if (Interlocked.CompareExchange(ref s_start.State, StartRunning, StartWaiting) != StartWaiting)
+        if (Interlocked.CompareExchange(ref slot->State, StartRunning, StartWaiting) != StartWaiting)
         {
             Cpu.HaltForever();
         }
-        for (int state; (state = Volatile.Read(ref s_start.State)) != StartReady; Cpu.Pause())
+        for (int state; (state = Volatile.Read(ref slot->State)) != StartReady; Cpu.Pause())
         {
             if (state != StartRunning)
             {
                 Cpu.HaltForever();
             }
-            AnswerTsc();
+            AnswerTsc(&slot->Tsc);
         }
         Cpu.WriteCr3(Cpu.ReadCr3());                    // ST3
         Cpu.EnableInterrupts();
-        entry();
+        slot->Entry();
         Cpu.HaltForever();
     }
 }
