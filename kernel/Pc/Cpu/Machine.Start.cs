@@ -38,7 +38,7 @@ public static unsafe partial class Machine
 
     /// <summary>What a core finds at the end of its trampoline; offsets in Boot/trampoline.S.</summary>
     [StructLayout(LayoutKind.Sequential)]
-    private struct CoreStart
+    internal struct CoreStart
     {
         internal uint Pml4, Cr4, Efer, Cr0, ApicId, Unused;
         internal ulong Stack;                           // 0 = taken, or nobody is meant; atomic

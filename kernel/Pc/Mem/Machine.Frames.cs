@@ -5,11 +5,9 @@
 // FR2  The first range is a pool right behind the image, below 4 GiB: it holds the first frames, among them the page
 //      tables, which must lie in what boot.S mapped, and keeps them in memory the loader has touched already.
 // FR3  A free frame is linked through its own first word and zeroed when it is taken again.
-// FR4  A stack fault may strike while this core has the frames' lock (Core.Allocating). It then takes frames only from the
-//      fault reserve, whose slots change by single atomic instructions; any other stack fault allocates as everyone does,
-//      so a deep recursion is not bound by the reserve. One core has the lock, so one reserve serves all.
+// FR4  A stack fault may strike while this core has the frames' lock (Core.Allocating): Machine.FaultReserve.cs.
 // FR5  The lock is held for a few instructions, with interrupts off. Frames are zeroed outside it.
-// Context: goroutine or boot, interrupts on or off; AllocFaultPage and FreeFaultPage on the page fault's stack.
+// Context: goroutine or boot, interrupts on or off, and as FR4 says.
 // Reference: design section 5.
 using System.Runtime.CompilerServices;
 
@@ -23,7 +21,6 @@ public static unsafe partial class Machine
     private const ulong LeastMemory = 14 << 20;     // a machine of 16 MiB shows this much above the first
     private const ulong LeastFree = 4 << 20;
     private const int MaxRanges = 128;
-    private const int FaultReserve = 8;
 
     /// <summary>A stack keeps this much, at its top, when its goroutine has ended.</summary>
     public const ulong StackKeepBytes = 64 * 1024;
@@ -35,13 +32,7 @@ public static unsafe partial class Machine
         internal int Current;                       // frames come from this range's end
     }
 
-    private struct FaultFrames
-    {
-        internal fixed ulong Frames[FaultReserve];  // 0 = empty slot; atomic
-    }
-
     private static FrameRanges s_ranges;
-    private static FaultFrames s_fault;
     private static byte* s_heapNext;
     private static byte* s_heapEnd;                 // frames of the largest range start here and move down
     private static byte* s_freeFrames;
@@ -258,60 +249,5 @@ public static unsafe partial class Machine
             Cpu.MemSet(p, 0, bytes);
         }
         return p;
-    }
-
-    /// <summary>Fills the reserve of stack faults.</summary>
-    public static void RefillFaultReserve()
-    {
-        for (var i = 0; i < FaultReserve; i++)
-        {
-            if (s_fault.Frames[i] != 0)
-            {
-                continue;
-            }
-            var p = AllocPage();
-            if (p == null)
-            {
-                return;
-            }
-            if (Interlocked.CompareExchange(ref s_fault.Frames[i], (ulong)p, 0) != 0)
-            {
-                FreePage(p);
-            }
-        }
-    }
-
-    /// <summary>Fault context: a zeroed frame, see FR4; null when there is none.</summary>
-    private static void* AllocFaultPage()
-    {
-        if (CurrentCore->Allocating == 0)
-        {
-            return AllocPage();
-        }
-        for (var i = 0; i < FaultReserve; i++)
-        {
-            var p = Interlocked.Exchange(ref s_fault.Frames[i], 0);
-            if (p != 0)
-            {
-                return (void*)p;
-            }
-        }
-        return null;
-    }
-    /// <summary>Fault context: takes a frame back that AllocFaultPage gave and nobody has written to.</summary>
-    private static void FreeFaultPage(void* p)
-    {
-        if (CurrentCore->Allocating == 0)
-        {
-            FreePage(p);
-            return;
-        }
-        for (var i = 0; i < FaultReserve; i++)
-        {
-            if (Interlocked.CompareExchange(ref s_fault.Frames[i], (ulong)p, 0) == 0)
-            {
-                return;
-            }
-        }
     }
 }
