@@ -65,4 +65,10 @@ public unsafe struct Core
 
     /// <summary>While the core is frozen: what it was doing. Atomic.</summary>
     [FieldOffset(176)] public TrapFrame* Frozen;
+
+    /// <summary>Bare metal: above 0, interrupts do not call OnInterruptExit. Owner: the core, interrupts off.</summary>
+    [FieldOffset(192)] public int ExitHeld;
+
+    /// <summary>Bare metal: 1 when one would have.</summary>
+    [FieldOffset(196)] public int ExitSkipped;
 }

@@ -26,6 +26,9 @@ public static unsafe partial class Machine
 
     public static Core* CurrentCore => (Core*)Cpu.GetCore();
 
+    // Where cores can be frozen: freezes the others for good.
+    static partial void SilenceOthers();
+
     private static void DispatchFault(TrapFrame* frame)
     {
         var core = CurrentCore;
@@ -54,6 +57,7 @@ public static unsafe partial class Machine
         {
             Exit(2);
         }
+        SilenceOthers();                        // another core's report, if it is first, is the only one
         Print("\nunikernel: fatal trap: "u8);
         PrintVectorName(frame->Vector);
         Print(", vector "u8);

@@ -116,6 +116,8 @@ public static unsafe partial class Machine
         }
     }
 
+    static partial void SilenceOthers() => FreezeOthers();
+
     private static ulong Frozen(Core* core) => Volatile.Read(ref *(ulong*)&core->Frozen);
 
     private static void StayFrozen(Core* core, TrapFrame* frame)

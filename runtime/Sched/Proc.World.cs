@@ -63,7 +63,7 @@ internal static unsafe partial class Proc
         int want = s_maxProcs;
         int most = Machine.CoreCount < Machine.MaxCores ? Machine.CoreCount : Machine.MaxCores;
         s_maxProcs = 1;
-        for (int i = 1; i < most && i < want; i++)
+        for (int i = 1; i < most && Machine.CoresStarted < want; i++)
         {
             _ = Machine.StartCore(Machine.CoresStarted, &CoreMain);
         }

@@ -17,8 +17,8 @@ public static unsafe partial class Machine
     private static byte s_sleepTypeB;
     private static bool s_hasS5;
 
-    /// <summary>Cores the firmware lists as usable.</summary>
-    public static int CoreCount => s_madt.Cores == 0 ? 1 : s_madt.Cores;
+    /// <summary>Cores the firmware lists as usable, of those that can be used.</summary>
+    public static int CoreCount => s_madt.Cores == 0 ? 1 : s_madt.Cores > MaxCores ? MaxCores : s_madt.Cores;
 
     /// <summary>Reads the tables.</summary>
     public static void InitAcpi()

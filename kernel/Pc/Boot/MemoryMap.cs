@@ -80,6 +80,46 @@ internal static unsafe class MemoryMap
         return total;
     }
 
+    /// <summary>A usable page below 1 MiB, preferably above the first 64 KiB, which firmware is known to scribble on; 0 if there is none.</summary>
+    public static ulong FindLowPage(MemoryMapEntry* entries, int count, PhysRange* exclude, int excludeCount)
+    {
+        for (ulong i = 0; i < 0x9f; i++)
+        {
+            var page = (i < 0x90 ? i + 0x10 : i - 0x8f) * PageSize;     // 0x10..0x9f, then 0x01..0x0f
+            if (IsFree(page, entries, count, exclude, excludeCount))
+            {
+                return page;
+            }
+        }
+        return 0;
+    }
+
+    private static bool IsFree(ulong page, MemoryMapEntry* entries, int count, PhysRange* exclude, int excludeCount)
+    {
+        var isUsable = false;
+        for (var i = 0; i < count; i++)
+        {
+            var start = entries[i].Base;
+            var end = EndOf(start, entries[i].Length);
+            if (entries[i].Type == MemoryMapEntry.Usable)
+            {
+                isUsable |= start <= page && end >= page + PageSize;
+            }
+            else if (start < page + PageSize && end > page)
+            {
+                return false;
+            }
+        }
+        for (var i = 0; i < excludeCount; i++)
+        {
+            if (exclude[i].Base < page + PageSize && exclude[i].End > page)
+            {
+                return false;
+            }
+        }
+        return isUsable;
+    }
+
     private static ulong EndOf(ulong start, ulong length)
     {
         var end = start + length;

@@ -360,6 +360,7 @@ ImageLayoutTable:
     .quad boot_core, boot_stack_top
     .quad ist_double_fault, ist_nmi, ist_machine_check, ist_page_fault, ist_interrupt, ist_fault
     .quad TrapStubs, __memops_start, __memops_end
+    .quad CoreTrampoline, CoreTrampolineEnd, CoreEnter
     .quad guard_boot, guard_double_fault, guard_nmi, guard_machine_check, guard_page_fault, guard_interrupt, guard_fault
 
 .bss

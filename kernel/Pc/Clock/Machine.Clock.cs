@@ -1,7 +1,8 @@
 // Time: the TSC, measured at boot; the wall clock, read once.
 //
 // CK1  NanoTime never goes back: it starts at 0 with the first instruction, and a better rate (CK3) takes over at the
-//      nanosecond the old one has reached, by one pointer store.
+//      nanosecond the old one has reached, by one pointer store. A reading by the old rate was taken before that store, so
+//      cores whose counters agree (Machine.Tsc.cs) agree here.
 // CK2  Measuring takes 2 ms: against the HPET, else PIT channel 2, else what a hypervisor says, else the local APIC's
 //      timer at the 1 GHz QEMU and KVM give it.
 // CK3  With an HPET the rate is measured once more over the first second or so, at an alarm, at no cost in boot time.
@@ -40,8 +41,15 @@ public static unsafe partial class Machine
     /// <summary>Nanoseconds since boot, monotonic.</summary>
     public static long NanoTime()
     {
-        var scale = s_scale;                                // read once (CK1)
-        return (long)scale->ToNs(Cpu.ReadTsc());
+        while (true)
+        {
+            var scale = s_scale;
+            var ticks = Cpu.ReadTsc();
+            if (scale == s_scale)                           // else another core may have shown more already
+            {
+                return (long)scale->ToNs(ticks);
+            }
+        }
     }
 
     /// <summary>Nanoseconds since 1970-01-01 UTC; counts from 1970 when the machine has no clock.</summary>
@@ -67,7 +75,7 @@ public static unsafe partial class Machine
         BootStep("clock"u8);
     }
 
-    // Called at alarms: the second measurement of CK3.
+    // Called at alarms of the boot core: the second measurement of CK3.
     private static void RefineClock()
     {
         if (s_hpetFemtoseconds == 0)

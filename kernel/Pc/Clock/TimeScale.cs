@@ -2,14 +2,14 @@
 // TS1  ns = ticks * multiplier >> 32 with a 128-bit product: exact to a nanosecond per 4 s, no overflow in 500 years.
 namespace Unikernel.Kernel;
 
-/// <summary>A clock: at tick BaseTicks it was BaseNs.</summary>
+/// <summary>A clock: at tick BaseTicks it was BaseNs. It shows nothing earlier.</summary>
 internal struct TimeScale
 {
     internal ulong BaseTicks;
     internal ulong BaseNs;
     internal ulong Multiplier;          // nanoseconds a tick, 32 fractional bits
 
-    internal readonly ulong ToNs(ulong ticks) => BaseNs + Scale(ticks - BaseTicks, Multiplier);
+    internal readonly ulong ToNs(ulong ticks) => ticks < BaseTicks ? BaseNs : BaseNs + Scale(ticks - BaseTicks, Multiplier);
 
     internal static ulong Scale(ulong ticks, ulong multiplier)
     {

@@ -1,4 +1,7 @@
 // The machine's two serial ports: COM1 is the console, COM2 carries the test protocol.
+// CO1  A port's input ring is guarded by s_inputLock, interrupts off. What one ConsoleWrite or Port2Write writes stays
+//      together (s_outputLock, s_port2Lock; interrupts as they were). Print takes no lock, so it may come in between, and
+//      neither does who has frozen the others.
 // Context: ConsoleWrite and ConsoleReadRaw from goroutines, Print from anywhere. Allocates nothing.
 
 namespace Unikernel.Kernel;
@@ -11,8 +14,11 @@ public static unsafe partial class Machine
     /// <summary>Input on the second port has arrived (interrupt context).</summary>
     public static delegate*<void> OnPort2Input;
 
-    private static Uart s_com1;  // guarded by interrupts off
-    private static Uart s_com2;  // guarded by interrupts off
+    private static Uart s_com1;  // these two: CO1
+    private static Uart s_com2;
+    private static int s_inputLock;
+    private static int s_outputLock;
+    private static int s_port2Lock;
 
     /// <summary>Makes Print work. Input starts with InitInput.</summary>
     public static void InitConsole()
@@ -57,28 +63,49 @@ public static unsafe partial class Machine
     public static void Print(byte* p, nuint n) => s_com1.Write(p, n);
 
     /// <summary>Console output of programs; LF becomes CR LF when tty=1.</summary>
-    public static void ConsoleWrite(byte* p, nuint n) => s_com1.Write(p, n);
+    public static void ConsoleWrite(byte* p, nuint n) => WriteWhole(ref s_com1, ref s_outputLock, p, n);
+
+    private static void WriteWhole(ref Uart port, ref int gate, byte* p, nuint n)
+    {
+        while (true)
+        {
+            var core = HoldExit();                          // not to be left while it has the gate
+            var isAlone = HasFrozen(core);
+            if (isAlone || Interlocked.CompareExchange(ref gate, 1, 0) == 0)
+            {
+                port.Write(p, n);
+                if (!isAlone)
+                {
+                    Volatile.Write(ref gate, 0);
+                }
+                ReleaseExit(core);
+                return;
+            }
+            ReleaseExit(core);
+            Cpu.Pause();
+        }
+    }
 
     /// <summary>Takes up to n bytes of console input, 0 if there is none.</summary>
     public static int ConsoleReadRaw(byte* p, int n)
     {
-        var flags = Cpu.DisableInterrupts();
+        var flags = Lock(ref s_inputLock);
         var taken = s_com1.Read(p, n);
-        Cpu.RestoreInterrupts(flags);
+        Unlock(ref s_inputLock, flags);
         return taken;
     }
 
     public static bool Port2Present => s_com2.Present;
 
     /// <summary>Writes bytes as they are to the second serial port; nothing happens without one.</summary>
-    public static void Port2Write(byte* p, nuint n) => s_com2.Write(p, n);
+    public static void Port2Write(byte* p, nuint n) => WriteWhole(ref s_com2, ref s_port2Lock, p, n);
 
     /// <summary>Takes up to n bytes of the second port's input, 0 if there is none.</summary>
     public static int Port2Read(byte* p, int n)
     {
-        var flags = Cpu.DisableInterrupts();
+        var flags = Lock(ref s_inputLock);
         var taken = s_com2.Read(p, n);
-        Cpu.RestoreInterrupts(flags);
+        Unlock(ref s_inputLock, flags);
         return taken;
     }
 
@@ -87,7 +114,10 @@ public static unsafe partial class Machine
 
     private static void Com1Interrupt(TrapFrame* frame)
     {
-        if (s_com1.Receive() && OnConsoleInput != null)
+        var flags = Lock(ref s_inputLock);
+        var hasMore = s_com1.Receive();
+        Unlock(ref s_inputLock, flags);
+        if (hasMore && OnConsoleInput != null)
         {
             OnConsoleInput();
         }
@@ -95,7 +125,10 @@ public static unsafe partial class Machine
 
     private static void Com2Interrupt(TrapFrame* frame)
     {
-        if (s_com2.Receive() && OnPort2Input != null)
+        var flags = Lock(ref s_inputLock);
+        var hasMore = s_com2.Receive();
+        Unlock(ref s_inputLock, flags);
+        if (hasMore && OnPort2Input != null)
         {
             OnPort2Input();
         }

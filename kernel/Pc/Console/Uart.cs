@@ -3,7 +3,7 @@
 // UA1  Nothing received is dropped here: with a full ring the receive interrupt is turned off and the bytes stay in the
 //      UART, whose own flow control (QEMU's character device, or RTS on hardware) holds the sender back.
 // UA2  Every look at the port drains it until LSR.DR is clear, so a lost interrupt edge costs nothing.
-// UA3  Ring fields are only touched with interrupts off on the core that owns the port.
+// UA3  Ring fields are only touched with interrupts off by the one that has the ports' input lock (CO1).
 // Context: anywhere; interrupt handler for Receive. Allocates nothing. Reference: PC16550D data sheet.
 
 namespace Unikernel.Kernel;

@@ -17,6 +17,7 @@ public unsafe struct ImageLayout
     public nuint BootCore, BootStackTop;
     public nuint IstDoubleFault, IstNmi, IstMachineCheck, IstPageFault, IstInterrupt, IstFault;
     public nuint TrapStubs, MemopsStart, MemopsEnd;
+    public nuint CoreTrampoline, CoreTrampolineEnd, CoreEnter;
     public fixed ulong Guards[GuardCount];
 
     public const int GuardCount = 7;
@@ -80,6 +81,25 @@ public static unsafe partial class Cpu
     [MethodImpl(MethodImplOptions.InternalCall)]
     [RuntimeImport("CpuLoadTables")]
     public static extern void LoadTables(void* gdtr, void* idtr, ushort tss);
+
+    /// <summary>Everything before it has happened, for every core, before anything after it.</summary>
+    [MethodImpl(MethodImplOptions.InternalCall)]
+    [RuntimeImport("CpuFence")]
+    public static extern void Fence();
+
+    /// <summary>Makes a fresh thread-local block that ends at <paramref name="end"/>.</summary>
+    [MethodImpl(MethodImplOptions.InternalCall)]
+    [RuntimeImport("CpuInitTls")]
+    public static extern void InitTls(void* end);
+
+    /// <summary>The TSC, read after every load before it and before every load after it.</summary>
+    [MethodImpl(MethodImplOptions.InternalCall)]
+    [RuntimeImport("CpuReadTscInOrder")]
+    public static extern ulong ReadTscInOrder();
+
+    [MethodImpl(MethodImplOptions.InternalCall)]
+    [RuntimeImport("CpuReadCr0")]
+    public static extern ulong ReadCr0();
 
     [MethodImpl(MethodImplOptions.InternalCall)]
     [RuntimeImport("CpuTripleFault")]

@@ -1,9 +1,10 @@
 // Interrupt controllers: PICs masked, local APIC (x2APIC by MSR where the CPU has it, else by memory), I/O APIC; the alarm.
 //
-// AP1  Vectors: 0x20 alarm, 0x21 COM1, 0x22 COM2, 0x30..0x3f what a masked PIC may still let slip, 0xff spurious.
-// AP2  The alarm's rate is measured once against the TSC. It is never early: an interrupt before its time (rounding, or a
+// AP1  Vectors: 0x20 alarm, 0x21 COM1, 0x22 COM2, 0x23 a core wants this one's attention, 0x24 shootdown, 0x30..0x3f what a masked PIC may still let slip, 0xff spurious.
+// AP2  The alarm's rate is measured once against the TSC, and is every core's. It is never early: an interrupt before its time (rounding, or a
 //      wait longer than the counter holds) sets the counter again instead of telling OnAlarm.
 // AP3  LINT0 is masked, LINT1 is NMI (QEMU's nmi command, a PC's watchdog).
+// AP4  Every core's local APIC is set up alike. The I/O APIC's interrupts go to the boot core.
 // Context: SetAlarm in goroutine context, interrupts on or off. Reference: Intel SDM 3A chapter 11; 82093AA; 8259A.
 namespace Unikernel.Kernel;
 
@@ -38,9 +39,8 @@ public static unsafe partial class Machine
     private static byte* s_ioApic;
     private static uint s_ioApicPins;
     private static ulong s_apicTicksPerMs;
-    private static long s_alarmNs;              // 0 = none; guarded by interrupts off
 
-    /// <summary>The alarm is due (interrupt context).</summary>
+    /// <summary>The alarm of this core is due (interrupt context).</summary>
     public static delegate*<void> OnAlarm;
 
     // Finds and enables the local APIC; false when it cannot be mapped.
@@ -52,20 +52,25 @@ public static unsafe partial class Machine
         }
         var id = stackalloc uint[4];
         Cpu.Id(1, 0, id);
-        var msr = Cpu.ReadMsr(ApicBaseMsr) | (1 << 11);
         s_isX2Apic = (id[2] & (1 << 21)) != 0;
-        if (s_isX2Apic)
+        EnableApic();
+        if (!s_isX2Apic)
         {
-            Cpu.WriteMsr(ApicBaseMsr, msr);     // x2APIC only from the enabled state
-            Cpu.WriteMsr(ApicBaseMsr, msr | (1 << 10));
-        }
-        else
-        {
-            Cpu.WriteMsr(ApicBaseMsr, msr);
-            s_apic = (byte*)MapMmio(msr & AddressMask, PageBytes);
+            s_apic = (byte*)MapMmio(Cpu.ReadMsr(ApicBaseMsr) & AddressMask, PageBytes);
         }
         s_hasApic = s_isX2Apic || s_apic != null;
         return s_hasApic;
+    }
+
+    // In the mode s_isX2Apic says.
+    private static void EnableApic()
+    {
+        var msr = Cpu.ReadMsr(ApicBaseMsr) | (1 << 11);
+        Cpu.WriteMsr(ApicBaseMsr, msr);         // x2APIC only from the enabled state
+        if (s_isX2Apic)
+        {
+            Cpu.WriteMsr(ApicBaseMsr, msr | (1 << 10));
+        }
     }
 
     private static uint ApicRead(uint register) =>
@@ -93,18 +98,24 @@ public static unsafe partial class Machine
             RefuseMachine("the local APIC cannot be mapped"u8);
         }
         MaskPics();
-        ApicWrite(ApicTaskPriority, 0);
-        ApicWrite(ApicSpurious, 0x100 | SpuriousVector);
-        ApicWrite(ApicLint0, ApicMasked);
-        ApicWrite(ApicLint1, ApicDeliverNmi);
-        ApicWrite(ApicTimerDivide, 0xb);        // by 1
-        ApicWrite(ApicTimerVector, ApicMasked | AlarmVector);
+        InitLocalApic();
         MeasureApicTimer();
         SetInterruptHandler(AlarmVector, &AlarmInterrupt);
         ApicWrite(ApicTimerVector, AlarmVector);
         InitIoApic();
         InitInput();
         BootStep("interrupts"u8);
+    }
+
+    // All of AP4 but the alarm, which stays masked.
+    private static void InitLocalApic()
+    {
+        ApicWrite(ApicTaskPriority, 0);
+        ApicWrite(ApicSpurious, 0x100 | SpuriousVector);
+        ApicWrite(ApicLint0, ApicMasked);
+        ApicWrite(ApicLint1, ApicDeliverNmi);
+        ApicWrite(ApicTimerDivide, 0xb);        // by 1
+        ApicWrite(ApicTimerVector, ApicMasked | AlarmVector);
     }
 
     // Away from the exceptions' vectors first: a PIC may deliver a spurious interrupt even when masked.
@@ -159,23 +170,24 @@ public static unsafe partial class Machine
         return count;
     }
 
-    /// <summary>Interrupts at NanoTime <paramref name="whenNs"/> or a little later; 0 takes the alarm back.</summary>
+    /// <summary>Interrupts this core at NanoTime <paramref name="whenNs"/> or a little later; 0 takes its alarm back.</summary>
     public static void SetAlarm(long whenNs)
     {
         var flags = Cpu.DisableInterrupts();
-        s_alarmNs = whenNs;
-        ArmTimer();
+        var core = CurrentCore;
+        core->AlarmNs = whenNs;
+        ArmTimer(core);
         Cpu.RestoreInterrupts(flags);
     }
 
-    private static void ArmTimer()
+    private static void ArmTimer(Core* core)
     {
-        if (s_alarmNs == 0)
+        if (core->AlarmNs == 0)
         {
             ApicWrite(ApicTimerInitial, 0);
             return;
         }
-        var wait = s_alarmNs - NanoTime();
+        var wait = core->AlarmNs - NanoTime();
         wait = wait < 0 ? 0 : wait > LongestWaitNs ? LongestWaitNs : wait;
         var ticks = ((ulong)wait * s_apicTicksPerMs / 1_000_000) + 1;
         ApicWrite(ApicTimerInitial, ticks > uint.MaxValue ? uint.MaxValue : (uint)ticks);
@@ -183,17 +195,21 @@ public static unsafe partial class Machine
 
     private static void AlarmInterrupt(TrapFrame* frame)
     {
-        RefineClock();
-        if (s_alarmNs == 0)
+        var core = CurrentCore;
+        if (core->Id == 0)
+        {
+            RefineClock();
+        }
+        if (core->AlarmNs == 0)
         {
             return;
         }
-        if (NanoTime() < s_alarmNs)
+        if (NanoTime() < core->AlarmNs)
         {
-            ArmTimer();
+            ArmTimer(core);
             return;
         }
-        s_alarmNs = 0;
+        core->AlarmNs = 0;
         if (OnAlarm != null)
         {
             OnAlarm();

@@ -45,14 +45,12 @@ public static unsafe partial class Machine
                 ApicEndOfInterrupt();
             }
             core->InInterrupt = 0;
+            EndInterrupt(core, frame);
             return;
         }
         if (vector == TrapFrame.Nmi)
         {
-            if (OnNmi != null)
-            {
-                OnNmi(frame);
-            }
+            HandleNmi(core, frame);
             return;
         }
         if (vector == TrapFrame.PageFault)

@@ -68,6 +68,23 @@ FUNC CpuWriteMsr                            // void CpuWriteMsr(uint msr, ulong 
     ret
 ENDF CpuWriteMsr
 
+FUNC CpuReadTscInOrder                      // ulong CpuReadTscInOrder(): loads neither pass it nor are passed by it
+    lfence
+    rdtsc
+    lfence
+    shl rdx, 32
+    or rax, rdx
+    ret
+ENDF CpuReadTscInOrder
+FUNC CpuFence                               // void CpuFence()
+    mfence
+    lfence
+    ret
+ENDF CpuFence
+FUNC CpuReadCr0                             // ulong CpuReadCr0()
+    mov rax, cr0
+    ret
+ENDF CpuReadCr0
 FUNC CpuReadCr2                             // ulong CpuReadCr2()
     mov rax, cr2
     ret

@@ -5,10 +5,9 @@
 // FR2  The first range is a pool right behind the image, below 4 GiB: it holds the first frames, among them the page
 //      tables, which must lie in what boot.S mapped, and keeps them in memory the loader has touched already.
 // FR3  A free frame is linked through its own first word and zeroed when it is taken again.
-// FR4  A stack fault may strike inside any function here or in Machine.Paging.cs that raises s_allocating. It then takes
-//      frames only from the fault reserve, whose slots change by single atomic instructions; any other stack fault
-//      allocates as everyone does, so a deep recursion is not bound by the reserve.
-// Context: goroutine or boot, interrupts on or off; AllocFaultPage and MapFaultPage on the page fault's stack.
+// FR4  A stack fault may strike while this core has the frames' lock (Core.Allocating): Machine.FaultReserve.cs.
+// FR5  The lock is held for a few instructions, with interrupts off. Frames are zeroed outside it.
+// Context: goroutine or boot, interrupts on or off, and as FR4 says.
 // Reference: design section 5.
 using System.Runtime.CompilerServices;
 
@@ -22,7 +21,6 @@ public static unsafe partial class Machine
     private const ulong LeastMemory = 14 << 20;     // a machine of 16 MiB shows this much above the first
     private const ulong LeastFree = 4 << 20;
     private const int MaxRanges = 128;
-    private const int FaultReserve = 8;
 
     /// <summary>A stack keeps this much, at its top, when its goroutine has ended.</summary>
     public const ulong StackKeepBytes = 64 * 1024;
@@ -34,24 +32,18 @@ public static unsafe partial class Machine
         internal int Current;                       // frames come from this range's end
     }
 
-    private struct FaultFrames
-    {
-        internal fixed ulong Frames[FaultReserve];  // 0 = empty slot; atomic
-    }
-
     private static FrameRanges s_ranges;
-    private static FaultFrames s_fault;
     private static byte* s_heapNext;
     private static byte* s_heapEnd;                 // frames of the largest range start here and move down
     private static byte* s_freeFrames;
     private static nuint s_freeCount;
     private static nuint s_totalMemory;             // immutable after InitMemory
-    private static volatile int s_allocating;       // see FR4
+    private static int s_frameLock;                 // guards all but the reserve; atomic
 
     /// <summary>Bytes of memory the kernel manages.</summary>
     public static nuint TotalMemory => s_totalMemory;
 
-    /// <summary>Bytes neither given to the heap nor used as frames.</summary>
+    /// <summary>Bytes neither given to the heap nor used as frames. While others allocate, off by what they do meanwhile.</summary>
     public static nuint FreeMemory
     {
         get
@@ -164,7 +156,7 @@ public static unsafe partial class Machine
     /// <summary>A zeroed frame as a direct-map address; null when memory is out.</summary>
     public static void* AllocPage()
     {
-        s_allocating++;
+        var flags = LockFrames();
         var p = s_freeFrames;
         if (p != null)
         {
@@ -175,7 +167,7 @@ public static unsafe partial class Machine
         {
             p = FreshFrame();
         }
-        s_allocating--;
+        UnlockFrames(flags);
         if (p != null)
         {
             Cpu.MemSet(p, 0, (nuint)PageBytes);
@@ -206,18 +198,42 @@ public static unsafe partial class Machine
     /// <summary>Takes a frame back. Nothing may use or map it any more.</summary>
     public static void FreePage(void* p)
     {
-        s_allocating++;
+        var flags = LockFrames();
         *(byte**)p = s_freeFrames;
         s_freeFrames = (byte*)p;
         s_freeCount++;
-        s_allocating--;
+        UnlockFrames(flags);
+    }
+
+    // FR4: Allocating is raised before the lock is this core's, and no stack is touched between the two.
+    private static nuint LockFrames()
+    {
+        var flags = Cpu.DisableInterrupts();
+        var core = CurrentCore;
+        while (true)
+        {
+            core->Allocating = 1;
+            if (Interlocked.CompareExchange(ref s_frameLock, 1, 0) == 0)
+            {
+                return flags;
+            }
+            core->Allocating = 0;
+            Cpu.Pause();
+        }
+    }
+
+    private static void UnlockFrames(nuint flags)
+    {
+        Volatile.Write(ref s_frameLock, 0);
+        CurrentCore->Allocating = 0;
+        Cpu.RestoreInterrupts(flags);
     }
 
     /// <summary>The next zeroed piece of the heap, right after the last; null when memory is out.</summary>
     public static void* GrowHeap(nuint bytes)
     {
         bytes = (bytes + (nuint)PageBytes - 1) & ~((nuint)PageBytes - 1);
-        s_allocating++;
+        var flags = LockFrames();
         var p = s_heapNext;
         if (bytes > (nuint)(s_heapEnd - p))
         {
@@ -227,50 +243,11 @@ public static unsafe partial class Machine
         {
             s_heapNext = p + bytes;
         }
-        s_allocating--;
+        UnlockFrames(flags);
         if (p != null)
         {
             Cpu.MemSet(p, 0, bytes);
         }
         return p;
-    }
-
-    /// <summary>Fills the reserve of stack faults.</summary>
-    public static void RefillFaultReserve()
-    {
-        for (var i = 0; i < FaultReserve; i++)
-        {
-            if (s_fault.Frames[i] != 0)
-            {
-                continue;
-            }
-            var p = AllocPage();
-            if (p == null)
-            {
-                return;
-            }
-            if (Interlocked.CompareExchange(ref s_fault.Frames[i], (ulong)p, 0) != 0)
-            {
-                FreePage(p);
-            }
-        }
-    }
-
-    /// <summary>Fault context: a zeroed frame, see FR4; null when there is none.</summary>
-    private static void* AllocFaultPage()
-    {
-        if (s_allocating == 0)
-        {
-            return AllocPage();
-        }
-        for (var i = 0; i < FaultReserve; i++)
-        {
-            var p = Interlocked.Exchange(ref s_fault.Frames[i], 0);
-            if (p != 0)
-            {
-                return (void*)p;
-            }
-        }
-        return null;
     }
 }

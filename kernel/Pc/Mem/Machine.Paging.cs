@@ -2,9 +2,12 @@
 //
 // PG1  After InitMemory: the image by section (W^X); RAM once more in the direct map (RW, NX), where the image's text and
 //      read-only data are read-only; nothing in the low half; guard pages below every trap stack unmapped.
-// PG2  A table is hung in by one compare-and-swap, for a stack fault may have hung in the same one meanwhile (FR4).
+// PG2  A table or a page is hung in by one compare-and-swap, for a stack fault (FR4) or another core may have hung in the
+//      same one meanwhile.
 // PG3  Tables are never taken away, so a pointer into one stays good.
 // PG4  Windows: device registers at MmioBase + physical (uncached), firmware tables at FirmwareBase + physical (read-only).
+// PG5  A page goes in two steps: retired, its entry is not present but still holds the frame; when no TLB has it any more,
+//      the frame is released and the entry is 0. Only a 0 entry takes a new page.
 // Context: as Machine.Frames.cs. Reference: Intel SDM 3A section 4.5.
 namespace Unikernel.Kernel;
 
@@ -118,7 +121,14 @@ public static unsafe partial class Machine
             var old = Interlocked.CompareExchange(ref table[index], entry, 0);
             if (old != 0)
             {
-                FreePage(made);
+                if (isFault)
+                {
+                    FreeFaultPage(made);
+                }
+                else
+                {
+                    FreePage(made);
+                }
                 entry = old;
             }
         }
@@ -156,16 +166,31 @@ public static unsafe partial class Machine
         return table + Index(va, 12);
     }
 
-    // Maps a frame (a direct-map address) read-write at a page of virtual memory; false when memory is out.
-    private static bool MapFrame(void* va, void* page, bool isFault)
+    private enum MapResult
+    {
+        NoMemory,
+        Mapped,
+        Occupied,
+    }
+
+    // Maps a frame (a direct-map address) read-write at a page of virtual memory, unless one is there.
+    private static MapResult MapFrame(void* va, void* page, bool isFault)
     {
         var e = Entry((ulong)va, isFault);
         if (e == null)
         {
-            return false;
+            return MapResult.NoMemory;
         }
-        *e = ((ulong)page - DirectMap) | Present | Writable | NoExecute;
-        return true;
+        var entry = ((ulong)page - DirectMap) | Present | Writable | NoExecute;
+        for (ulong old; (old = Interlocked.CompareExchange(ref *e, entry, 0)) != 0; Cpu.Pause())
+        {
+            if ((old & Present) != 0)
+            {
+                return MapResult.Occupied;
+            }
+            Answer(CurrentCore);                        // being released: the releaser may wait for this core
+        }
+        return MapResult.Mapped;
     }
 
     /// <summary>Whether a page of virtual memory has a frame.</summary>
@@ -175,18 +200,23 @@ public static unsafe partial class Machine
         return e != null && (*e & Present) != 0;
     }
 
-    /// <summary>Takes a page's frame away; its direct-map address, or null.</summary>
-    private static void* UnmapPage(void* va)
+    // The two steps of PG5.
+    private static bool Retire(ulong* e)
     {
-        var e = FindEntry((ulong)va);
-        if (e == null || (*e & Present) == 0)
+        var entry = Volatile.Read(ref *e);
+        return (entry & Present) != 0 && Interlocked.CompareExchange(ref *e, entry & ~Present, entry) == entry;
+    }
+
+    private static void Release(ulong* e)
+    {
+        if ((Volatile.Read(ref *e) & Present) == 0)
         {
-            return null;
+            var entry = Interlocked.Exchange(ref *e, 0);
+            if (entry != 0)
+            {
+                FreePage((void*)((entry & AddressMask) + DirectMap));
+            }
         }
-        var page = (void*)((*e & AddressMask) + DirectMap);
-        *e = 0;
-        Cpu.Invlpg(va);
-        return page;
     }
 
     /// <summary>Maps device registers, uncached, always at the same address; null when memory is out or the address is none.</summary>
@@ -223,6 +253,11 @@ public static unsafe partial class Machine
     public static void RestoreInterrupts(nuint flags) => Cpu.RestoreInterrupts(flags);
 
     public static void Halt() => Cpu.Halt();
+
+    /// <summary>In a spinning loop now and then: nothing to do where cores are real.</summary>
+    public static void SpinYield()
+    {
+    }
 
     public static void* GetG() => Cpu.GetG();
 

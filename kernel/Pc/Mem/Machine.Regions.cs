@@ -2,6 +2,7 @@
 //
 // RG1  A page of a region has a frame exactly while it is committed.
 // RG2  A new stack has its highest page; the page below its lowest is never there: that is its guard.
+// RG3  A frame is given back when no core's TLB has the page any more: one request to the others a call (PG5).
 // Context: GrowStack on the page fault's stack, the rest in goroutines. Allocates frames.
 namespace Unikernel.Kernel;
 
@@ -22,24 +23,59 @@ public static unsafe partial class Machine
             {
                 return false;
             }
-            if (!MapFrame(page, frame, false))
+            var result = MapFrame(page, frame, false);
+            if (result != MapResult.Mapped)
             {
                 FreePage(frame);
+            }
+            if (result == MapResult.NoMemory)
+            {
                 return false;
             }
         }
         return true;
     }
 
-    /// <summary>Gives pages back; committed again, they are zero.</summary>
+    /// <summary>Gives pages back; committed again, they are zero. Nobody else gives the same ones back meanwhile.</summary>
     public static void DecommitPages(void* va, nuint bytes)
     {
+        var entries = stackalloc ulong[ShootPages];     // the first retired ones, and their pages
+        var pages = stackalloc ulong[ShootPages];
+        var count = 0;
+        var rest = bytes;                               // where those that found no room here begin
         for (nuint at = 0; at < bytes; at += (nuint)PageBytes)
         {
-            var frame = UnmapPage((byte*)va + at);
-            if (frame != null)
+            var e = FindEntry((ulong)va + at);
+            if (e == null || !Retire(e))
             {
-                FreePage(frame);
+                continue;
+            }
+            if (count < ShootPages)
+            {
+                entries[count] = (ulong)e;
+                pages[count] = (ulong)va + at;
+            }
+            else if (count == ShootPages)
+            {
+                rest = at;
+            }
+            count++;
+        }
+        if (count == 0)
+        {
+            return;
+        }
+        FlushTlbs(pages, count);
+        for (var i = 0; i < count && i < ShootPages; i++)
+        {
+            Release((ulong*)entries[i]);
+        }
+        for (; rest < bytes; rest += (nuint)PageBytes)
+        {
+            var e = FindEntry((ulong)va + rest);
+            if (e != null)
+            {
+                Release(e);
             }
         }
     }
@@ -58,7 +94,16 @@ public static unsafe partial class Machine
     public static byte* GrowStack(byte* page, byte* limit)
     {
         var frame = AllocFaultPage();
-        return frame == null || !MapFrame(page, frame, true) ? null : page;
+        if (frame == null)
+        {
+            return null;
+        }
+        var result = MapFrame(page, frame, true);
+        if (result != MapResult.Mapped)
+        {
+            FreeFaultPage(frame);
+        }
+        return result == MapResult.NoMemory ? null : page;
     }
 
     /// <summary>Gives a stack's pages from <paramref name="low"/> to <paramref name="keep"/> back.</summary>

@@ -1,7 +1,9 @@
 // Structures that assembly or the processor lays out too.
 using System;
+using System.Globalization;
 using System.IO;
 using System.Linq;
+using System.Reflection;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Text.RegularExpressions;
@@ -49,11 +51,27 @@ public partial class LayoutTests
     }
 
     [Fact]
+    public void ACoreFindsItsStartBlockWhereTheTrampolineReadsIt()
+    {
+        var offsets = StartOffset().Matches(Source("Pc/Boot/trampoline.S"))
+            .ToDictionary(m => m.Groups[1].Value.Replace("_", "", StringComparison.Ordinal), m => int.Parse(m.Groups[2].Value, CultureInfo.InvariantCulture), StringComparer.OrdinalIgnoreCase);
+        Assert.Equal(Unsafe.SizeOf<Machine.CoreStart>(), offsets["SIZE"]);
+        Assert.All(offsets.Where(o => o.Key != "SIZE"), o =>
+        {
+            string field = typeof(Machine.CoreStart).GetFields(BindingFlags.NonPublic | BindingFlags.Instance).Single(f => f.Name.Equals(o.Key, StringComparison.OrdinalIgnoreCase)).Name;
+            Assert.Equal(o.Value, (int)Marshal.OffsetOf<Machine.CoreStart>(field));
+        });
+    }
+
+    [Fact]
     public unsafe void FirmwareStructuresHaveTheirSizes()
     {
         Assert.Equal(24, sizeof(MemoryMapEntry));
         Assert.Equal(0, sizeof(BootInfo) % 8);
     }
+
+    [GeneratedRegex(@"^\.set START_(\w+), (\d+)$", RegexOptions.Multiline)]
+    private static partial Regex StartOffset();
 
     [GeneratedRegex(@"^    push (r\w+)$", RegexOptions.Multiline)]
     private static partial Regex PushOrder();

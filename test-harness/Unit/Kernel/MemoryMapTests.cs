@@ -45,6 +45,31 @@ public unsafe class MemoryMapTests
         Assert.Equal([(5 * MiB, 0x3ffe0000UL)], ranges);
     }
 
+    private static ulong LowPage((ulong Base, ulong Length, uint Type)[] entries, params (ulong, ulong)[] exclude)
+    {
+        MemoryMapEntry* input = stackalloc MemoryMapEntry[entries.Length + 1];
+        for (int i = 0; i < entries.Length; i++)
+        {
+            input[i] = new MemoryMapEntry { Base = entries[i].Base, Length = entries[i].Length, Type = entries[i].Type };
+        }
+        PhysRange* ex = stackalloc PhysRange[exclude.Length + 1];
+        for (int i = 0; i < exclude.Length; i++)
+        {
+            ex[i] = new PhysRange { Base = exclude[i].Item1, End = exclude[i].Item2 };
+        }
+        return MemoryMap.FindLowPage(input, entries.Length, ex, exclude.Length);
+    }
+
+    [Fact]
+    public void TheLowPageIsUsableMemoryThatNobodyHas()
+    {
+        Assert.Equal(0x10000UL, LowPage([(0, 0x9fc00, 1), (0x9fc00, 0x400, 2), (MiB, MiB, 1)]));
+        Assert.Equal(0x14000UL, LowPage([(0, 0x9fc00, 1), (0x10001, 0x2000, 2)], (0x13000, 0x13001)));
+        Assert.Equal(0x9e000UL, LowPage([(0x9d001, 0x2bff, 1)]));
+        Assert.Equal(0x1000UL, LowPage([(0, 0x10000, 1), (0x10000, 0x90000, 2)]));
+        Assert.Equal(0UL, LowPage([(0, 0x1fff, 1), (0xa0000, 0x60000, 1), (MiB, MiB, 1)]));
+    }
+
     [Fact]
     public void UnsortedTouchingAndOverlappingEntriesBecomeOne() =>
         Assert.Equal([(2 * MiB, 8 * MiB)], Normalise([(4 * MiB, 2 * MiB, 1), (2 * MiB, 2 * MiB, 1), (5 * MiB, 3 * MiB, 1)], []));
