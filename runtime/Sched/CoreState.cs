@@ -62,6 +62,31 @@ internal unsafe struct CoreState
 /// <summary>The calling core, held by its lock depth.</summary>
 internal static unsafe class ThisCore
 {
+#if HOST
+    // For tests of single components on stock .NET: each thread is a core that nothing interrupts.
+    [System.ThreadStatic]
+    private static CoreState* t_state;
+
+    internal static CoreState* State
+    {
+        get
+        {
+            if (t_state == null)
+            {
+                t_state = (CoreState*)NativeMemory.AllocZeroed((nuint)sizeof(CoreState));
+            }
+            return t_state;
+        }
+    }
+
+    internal static CoreState* Acquire()
+    {
+        State->LockDepth++;
+        return State;
+    }
+
+    internal static void Release() => State->LockDepth--;
+#else
     /// <summary>Raises the lock depth; the core's block.</summary>
     [MethodImpl(MethodImplOptions.InternalCall)]
     [RuntimeImport("SchedAcquire")]
@@ -74,4 +99,5 @@ internal static unsafe class ThisCore
 
     /// <summary>The core's block; the depth must not be 0.</summary>
     internal static CoreState* State => CoreState.Of(Machine.CurrentCore);
+#endif
 }

@@ -1,8 +1,8 @@
 // What interrupts do to the scheduler: they mark, and at their exit the interrupted goroutine may be made to call it.
 //
 // PI1  A goroutine is interrupted between any two instructions of managed code at lock depth 0: its next instruction
-//      becomes a call of SchedAsyncPreempt, which saves every register. Assembly and libm are left alone: the depth's
-//      release, or the next tick, looks again.
+//      becomes a call of SchedAsyncPreempt, which saves every register. In assembly and libm it is left alone, and
+//      the alarm comes again soon.
 // PI2  The call pushes the return address: the stack page below is made sure of first, for a fault in an interrupt
 //      handler is fatal.
 // PI3  While a core is busy its alarm comes every 2.5 ms at the latest. A goroutine that has had the core for four of
@@ -17,6 +17,7 @@ internal static unsafe partial class Proc
 {
     private const long TickNs = 2_500_000;
     private const int SliceTicks = 4;
+    private const long RetryNs = 100_000;
     private const ulong PreemptStackBytes = 2048;
 
     /// <summary>Interrupt context: readies a goroutine that <see cref="Notifier"/> has taken out of its waiting.</summary>
@@ -37,13 +38,13 @@ internal static unsafe partial class Proc
     private static void OnInterruptExit(TrapFrame* f)
     {
         CoreState* cs = ThisCore.State;
-        if (cs->LockDepth != 0 || cs->Look == 0 || !StackWalks.IsManaged((nuint)f->Rip))
+        if (cs->LockDepth != 0 || cs->Look == 0)
         {
             return;
         }
-        G* gp = GetG();
-        if (!Stacks.EnsureBelow(gp, f->Rsp, PreemptStackBytes))
+        if (!StackWalks.IsManaged((nuint)f->Rip) || !Stacks.EnsureBelow(GetG(), f->Rsp, PreemptStackBytes))
         {
+            Machine.SetAlarm(Machine.NanoTime() + RetryNs);
             return;
         }
         f->Rsp -= 8;

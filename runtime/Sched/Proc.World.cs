@@ -168,7 +168,6 @@ internal static unsafe partial class Proc
         if (batch.Count != 0)
         {
             PutGlobal(ref batch);
-            WakeP();
         }
         return null;
     }

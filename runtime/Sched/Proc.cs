@@ -486,5 +486,9 @@ internal static unsafe partial class Proc
         s_sched.Runq.Append(ref batch);
         Atomic.Store(ref s_sched.RunqCount, s_sched.Runq.Count);
         s_sched.Lock.Release();
+        if (Atomic.Load(ref s_idle) != 0)
+        {
+            WakeP();
+        }
     }
 }

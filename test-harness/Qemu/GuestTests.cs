@@ -1,5 +1,5 @@
-// Every in-kernel test as a test of its own, in QEMU and as a Linux process. One run makes them all; a test without a
-// result fails.
+// Every in-kernel test as a test of its own, in QEMU and as a Linux process, on 1, 2 and 4 cores.
+// One run makes them all; a test without a result fails.
 using System;
 using System.Collections.Generic;
 using System.IO;
@@ -14,7 +14,7 @@ using Xunit;
 namespace Unikernel.Tests.Qemu;
 
 /// <summary>One run of the Guest image, shared by all its tests.</summary>
-public abstract class GuestRun(BootRoute route) : IAsyncLifetime
+public abstract class GuestRun(BootRoute route, int cores) : IAsyncLifetime
 {
     private const int Seconds = 300;
 
@@ -30,7 +30,7 @@ public abstract class GuestRun(BootRoute route) : IAsyncLifetime
 
     public async Task InitializeAsync()
     {
-        await using Vm vm = Vm.Start("Guest", "GREETING=from_the_command_line", route, memory: "1G");
+        await using Vm vm = Vm.Start("Guest", "GREETING=from_the_command_line", route, memory: "1G", cores: cores);
         try
         {
             await vm.WaitForExit(Seconds);
@@ -67,13 +67,29 @@ public abstract class GuestRun(BootRoute route) : IAsyncLifetime
     public Task DisposeAsync() => Task.CompletedTask;
 }
 
-public sealed class QemuRun() : GuestRun(BootRoute.Kernel);
+public sealed class Qemu1() : GuestRun(BootRoute.Kernel, 1);
 
-public sealed class LinuxRun() : GuestRun(BootRoute.Linux);
+public sealed class Qemu2() : GuestRun(BootRoute.Kernel, 2);
 
-public class GuestTests(QemuRun run) : GuestResults(run), IClassFixture<QemuRun>;
+public sealed class Qemu4() : GuestRun(BootRoute.Kernel, 4);
 
-public class LinuxGuestTests(LinuxRun run) : GuestResults(run), IClassFixture<LinuxRun>;
+public sealed class Linux1() : GuestRun(BootRoute.Linux, 1);
+
+public sealed class Linux2() : GuestRun(BootRoute.Linux, 2);
+
+public sealed class Linux4() : GuestRun(BootRoute.Linux, 4);
+
+public class GuestOnQemu1(Qemu1 run) : GuestResults(run), IClassFixture<Qemu1>;
+
+public class GuestOnQemu2(Qemu2 run) : GuestResults(run), IClassFixture<Qemu2>;
+
+public class GuestOnQemu4(Qemu4 run) : GuestResults(run), IClassFixture<Qemu4>;
+
+public class GuestOnLinux1(Linux1 run) : GuestResults(run), IClassFixture<Linux1>;
+
+public class GuestOnLinux2(Linux2 run) : GuestResults(run), IClassFixture<Linux2>;
+
+public class GuestOnLinux4(Linux4 run) : GuestResults(run), IClassFixture<Linux4>;
 
 public abstract class GuestResults(GuestRun run)
 {

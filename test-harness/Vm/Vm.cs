@@ -80,17 +80,18 @@ public sealed class Vm : IAsyncDisposable
     /// <param name="route">Boot route.</param>
     /// <param name="memory">QEMU's -m, or mem=.</param>
     /// <param name="cpu">QEMU's -cpu.</param>
-    public static Vm Start(string image, string arguments = "", BootRoute route = BootRoute.Kernel, string memory = "512M", string cpu = "max")
+    /// <param name="cores">QEMU's -smp, or cores=.</param>
+    public static Vm Start(string image, string arguments = "", BootRoute route = BootRoute.Kernel, string memory = "512M", string cpu = "max", int cores = 1)
     {
         string directory = Directory.CreateTempSubdirectory("unikernel-vm").FullName;
         string path = Path.Combine(Root, "artifacts", "images", image, image);
         if (route == BootRoute.Linux)
         {
-            return Start(path + ".linux", [$"mem={memory}", $"port2={directory}/com2", "tty=0", .. arguments.Split(' ')], directory, true);
+            return Start(path + ".linux", [$"mem={memory}", $"cores={cores}", $"port2={directory}/com2", "tty=0", .. arguments.Split(' ')], directory, true);
         }
         List<string> command =
         [
-            "-accel", "tcg,thread=multi", "-cpu", cpu, "-m", memory, "-nodefaults", "-no-user-config", "-display", "none",
+            "-accel", "tcg,thread=multi", "-cpu", cpu, "-m", memory, "-smp", $"{cores}", "-nodefaults", "-no-user-config", "-display", "none",
             "-no-reboot", "-device", "isa-debug-exit,iobase=0xf4,iosize=4",
             "-chardev", "stdio,id=console,signal=off", "-serial", "chardev:console",
             "-monitor", $"unix:{directory}/monitor,server=on,wait=off",

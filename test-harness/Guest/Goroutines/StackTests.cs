@@ -56,6 +56,7 @@ public class StackTests
     [Fact]
     public void A_deep_stack_is_given_back()
     {
+        using var one = new OneCore();
         var c = new Chan<int>();
         Go.Run(() => c.Send(Depth(1)));
         _ = c.Receive();

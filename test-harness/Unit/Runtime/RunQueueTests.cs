@@ -1,4 +1,6 @@
 using System.Collections.Generic;
+using System.Runtime.InteropServices;
+using System.Threading;
 using CsCheck;
 using Unikernel.Runtime.Sched;
 using Xunit;
@@ -56,38 +58,113 @@ public unsafe class RunQueueTests
     }
 
     [Fact]
-    public void Pair_that_keeps_waking_each_other_lets_the_ring_in()
+    public void Runnext_whose_slice_is_over_goes_to_the_end()
     {
-        using var gs = new Gs(2);
+        using var gs = new Gs(3);
         RunQueue q = default;
         GQueue overflow = default;
         q.Put(gs[1], false, ref overflow);
-        int turns = 0;
-        int id;
-        do
-        {
-            q.Put(gs[0], true, ref overflow);
-            id = Get(ref q);
-            turns++;
-        }
-        while (id == 0 && turns < 10_000);
-        Assert.Equal(1, id);
-        Assert.Equal(RunQueue.MaxStreak + 1, turns);
-        Assert.Equal(0, Get(ref q));        // the one that was set back is still there
+        q.Put(gs[0], true, ref overflow);
+        q.KickRunNext(ref overflow);
+        Assert.Equal(1, Get(ref q));
+        Assert.Equal(0, Get(ref q));
         Assert.Equal(None, Get(ref q));
     }
 
+    [Theory]
+    [InlineData(1, 1)]
+    [InlineData(2, 1)]
+    [InlineData(5, 3)]
+    [InlineData(256, 128)]
+    public void A_thief_takes_half_rounded_up(int here, int stolen)
+    {
+        using var gs = new Gs(here);
+        RunQueue q = default;
+        RunQueue own = default;
+        GQueue overflow = default;
+        for (int i = 0; i < here; i++)
+        {
+            q.Put(gs[i], false, ref overflow);
+        }
+        G* first = q.Steal(ref own, false);
+        Assert.Equal(stolen - 1, (int)first->Id);       // the last of those taken is run, the others keep their order
+        Assert.Equal(here - stolen, q.Count);
+        for (int i = 0; i < stolen - 1; i++)
+        {
+            Assert.Equal(i, Get(ref own));
+        }
+        Assert.Equal(None, Get(ref own));
+    }
+
     [Fact]
-    public void Runnext_alone_is_not_set_back()
+    public void Runnext_is_stolen_only_when_asked_for()
     {
         using var gs = new Gs(1);
         RunQueue q = default;
+        RunQueue own = default;
         GQueue overflow = default;
-        for (int i = 0; i < 3 * RunQueue.MaxStreak; i++)
+        q.Put(gs[0], true, ref overflow);
+        Assert.True(q.Steal(ref own, false) == null);
+        Assert.True(q.Steal(ref own, true) == gs[0]);
+        Assert.True(q.IsEmpty);
+    }
+
+    // One owner, three thieves, on real threads: every goroutine is taken exactly once.
+    [Fact]
+    public void Nothing_is_lost_or_doubled_between_owner_and_thieves()
+    {
+        const int N = 400_000;
+        using var gs = new Gs(N);
+        RunQueue* queues = (RunQueue*)NativeMemory.AllocZeroed(4, (nuint)sizeof(RunQueue));
+        int[] taken = new int[N];
+        int isDone = 0;
+        var thieves = new Thread[3];
+        for (int t = 0; t < thieves.Length; t++)
         {
-            q.Put(gs[0], true, ref overflow);
-            Assert.Equal(0, Get(ref q));
+            int self = t + 1;
+            thieves[t] = new Thread(() =>
+            {
+                while (true)
+                {
+                    bool wasDone = Volatile.Read(ref isDone) != 0;
+                    G* gp = queues[0].Steal(ref queues[self], (self & 1) != 0);
+                    if (gp == null && wasDone)
+                    {
+                        return;
+                    }
+                    for (; gp != null; gp = queues[self].Get())
+                    {
+                        Interlocked.Increment(ref taken[gp->Id]);
+                    }
+                }
+            });
+            thieves[t].Start();
         }
+        GQueue overflow = default;
+        for (int i = 0; i < N; i++)
+        {
+            queues[0].Put(gs[i], i % 3 == 0, ref overflow);
+            G* gp = i % 2 == 0 ? queues[0].Get() : overflow.Take();
+            if (gp != null)
+            {
+                Interlocked.Increment(ref taken[gp->Id]);
+            }
+        }
+        for (G* gp = queues[0].Get(); gp != null; gp = queues[0].Get())
+        {
+            Interlocked.Increment(ref taken[gp->Id]);
+        }
+        for (G* gp = overflow.Take(); gp != null; gp = overflow.Take())
+        {
+            Interlocked.Increment(ref taken[gp->Id]);
+        }
+        Volatile.Write(ref isDone, 1);
+        foreach (Thread t in thieves)
+        {
+            t.Join();
+        }
+        NativeMemory.Free(queues);
+        Assert.All(taken, n => Assert.Equal(1, n));
     }
 
     // Operations: 0 put at the end, 1 put next, 2 get, 3 batch from the global queue. None is lost, none is doubled.
@@ -110,7 +187,7 @@ public unsafe class RunQueueTests
                 }
                 else
                 {
-                    G* gp = operation == 2 ? q.Get() : q.GetBatch(ref global);
+                    G* gp = operation == 2 ? q.Get() : q.GetBatch(ref global, RunQueue.Capacity / 2);
                     if (gp != null && !queued.Remove(gp->Id))
                     {
                         return false;
@@ -124,7 +201,7 @@ public unsafe class RunQueueTests
             while (q.Count + global.Count > 0)
             {
                 G* gp = q.Get();
-                gp = gp == null ? q.GetBatch(ref global) : gp;
+                gp = gp == null ? q.GetBatch(ref global, RunQueue.Capacity / 2) : gp;
                 if (gp == null || !queued.Remove(gp->Id))
                 {
                     return false;
