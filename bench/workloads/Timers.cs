@@ -1,14 +1,47 @@
-// Timers: how late a sleeper wakes. Its Go twin has the workloads that are skipped here.
+// Timers: how late a sleeper wakes, and what a timer costs. Its Go twin has the workload that is skipped here.
 using System;
 using System.Diagnostics;
+using System.Threading;
 
 namespace Unikernel.Bench;
 
 internal static class Timers
 {
+    private const int TimerCount = 1_000_000;
     private const int SleepCount = 200;
 
-    internal static void AfterFunc() => Report.Skip("no AfterFunc yet");
+    private static readonly TimeSpan s_timerSpread = TimeSpan.FromSeconds(1);
+
+    // A million timers spread over a second, every other one stopped.
+    internal static void AfterFunc()
+    {
+        long fired = 0;
+        Action fire = () => Interlocked.Increment(ref fired);
+        GoTimer[] all = new GoTimer[TimerCount];
+        long start = Stopwatch.GetTimestamp();
+        for (int i = 0; i < TimerCount; i++)
+        {
+            all[i] = GoTime.AfterFunc(new TimeSpan(s_timerSpread.Ticks * i / TimerCount), fire);
+        }
+        long created = Stopwatch.GetTimestamp();
+        long stopped = 0;
+        for (int i = 0; i < TimerCount; i += 2)
+        {
+            if (all[i].Stop())
+            {
+                stopped++;
+            }
+        }
+        long ended = Stopwatch.GetTimestamp();
+        while (Interlocked.Read(ref fired) + stopped < TimerCount && Stopwatch.GetElapsedTime(ended) < 10 * s_timerSpread)
+        {
+            Go.Sleep(TimeSpan.FromMilliseconds(1));
+        }
+        Report.Row("create", "time", "ns", Report.PerOp(Stopwatch.GetElapsedTime(start, created), TimerCount));
+        Report.Row("stop", "time", "ns", Report.PerOp(Stopwatch.GetElapsedTime(created, ended), TimerCount / 2));
+        Report.Row("all", "time", "ns", Report.PerOp(Stopwatch.GetElapsedTime(start), TimerCount));
+        Report.Check("fired and stopped", Interlocked.Read(ref fired) + stopped, TimerCount);
+    }
 
     internal static void Sleeps(int microseconds)
     {

@@ -7,6 +7,8 @@
 // CH4  The buffer holds _count values from index _receiveAt on, modulo its length.
 // CH5  _lock guards everything below it. It is open again before anybody is readied, and opened for a waiter by whoever
 //      comes next on its core.
+// CH6  A timer's channel (runtime/Time/GoTimer.cs) has no buffer, no senders, and is never closed: a receiver asks the timer
+//      whether a value is there, and tells it before it waits. Each value of T is a TimeSpan then.
 // Context: goroutine. Allocates: sudogs, outside the lock; a goroutine keeps one for each direction. Reference: Go's chan.go.
 using System;
 using System.Runtime.CompilerServices;
@@ -78,6 +80,7 @@ internal sealed unsafe class Hchan<T>
     }
 
     private readonly Slot[] _buffer;
+    private readonly GoTimer? _timer;       // CH6
     private SpinLock _lock;
     private int _count;
     private int _sendAt;
@@ -94,6 +97,18 @@ internal sealed unsafe class Hchan<T>
         }
         _buffer = capacity == 0 ? [] : new Slot[capacity];
     }
+
+    /// <summary>The channel of a timer; T is TimeSpan.</summary>
+    internal Hchan(GoTimer timer)
+    {
+        _buffer = [];
+        _timer = timer;
+    }
+
+    internal ref SpinLock Lock => ref _lock;
+
+    /// <summary>Lock held: whether somebody waits for a value.</summary>
+    internal bool HasReceivers => !_receivers.IsEmpty;
 
     internal int Count => _count;
 
@@ -153,12 +168,9 @@ internal sealed unsafe class Hchan<T>
             _lock.Release();
             throw new GoPanicException("send on closed channel");
         }
-        if (_receivers.Take() is { } waiting)
+        if (HasReceivers)
         {
-            Sudog<T> receiver = Unsafe.As<Sudog<T>>(waiting);
-            receiver.Value = value;
-            receiver.Success = true;
-            Wake(receiver.Gp);
+            Wake(TakeReceiver(value));
             return true;
         }
         if (_count == _buffer.Length)
@@ -175,7 +187,7 @@ internal sealed unsafe class Hchan<T>
     /// <summary>Receives if it can be done without waiting; <paramref name="ok"/> is false when the channel is closed and drained.</summary>
     internal bool TryReceive(out T value, out bool ok)
     {
-        if (!Volatile.Read(ref _isClosed) && (_buffer.Length == 0 ? _senders.IsEmpty : Volatile.Read(ref _count) == 0))
+        if (!Volatile.Read(ref _isClosed) && (_buffer.Length == 0 ? _senders.IsEmpty && _timer == null : Volatile.Read(ref _count) == 0))
         {
             value = default!;
             ok = false;
@@ -211,6 +223,7 @@ internal sealed unsafe class Hchan<T>
         }
         sg.Gp = gp;
         _receivers.Add(sg);
+        _timer?.BeforeWait();
         Proc.GoPark(_lock.Word, WaitReason.ChanReceive);
         bool success = sg.Success;
         value = success ? sg.Value : default!;      // the sudog may hold an old value
@@ -253,12 +266,26 @@ internal sealed unsafe class Hchan<T>
         }
         value = default!;
         ok = false;
-        if (!_isClosed)
+        if (_timer != null && !HasReceivers && _timer.TryTake(out TimeSpan at))      // who waits already comes first
+        {
+            value = Unsafe.As<TimeSpan, T>(ref at);
+            ok = true;
+        }
+        else if (!_isClosed)
         {
             return false;
         }
         _lock.Release();
         return true;
+    }
+
+    /// <summary>Lock held, somebody waits: gives the value to who waits longest, whom the caller readies.</summary>
+    internal G* TakeReceiver(T value)
+    {
+        Sudog<T> receiver = Unsafe.As<Sudog<T>>(_receivers.Take()!);
+        receiver.Value = value;
+        receiver.Success = true;
+        return receiver.Gp;
     }
 
     internal void Close()

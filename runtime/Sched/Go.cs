@@ -136,9 +136,7 @@ public static unsafe class Go
         {
             return;
         }
-        long now = Machine.NanoTime();
-        long most = (long.MaxValue - now) / TimeSpan.NanosecondsPerTick;
-        long whenNs = duration.Ticks >= most ? long.MaxValue : now + (duration.Ticks * TimeSpan.NanosecondsPerTick);
+        long whenNs = TimerState.When(Machine.NanoTime(), duration);
         ThisCore.Acquire();
         _ = Proc.GoParkUntil(null, WaitReason.Sleep, whenNs);
     }

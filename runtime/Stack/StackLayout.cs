@@ -18,7 +18,7 @@ internal static class StackLayout
     internal const ulong GuardBytes = PageBytes;
     internal const ulong ArraysBytes = 64UL << 30;
     internal const ulong ArraysBase = Machine.StackRegionBase + Machine.StackRegionSize - ArraysBytes;
-    private const ulong ArrayBytes = ArraysBytes / Machine.MaxCores;
+    internal const ulong ArrayBytes = ArraysBytes / Machine.MaxCores;
     private const ulong QuarterBytes = Machine.StackRegionSize / ClassCount;
     private const int SmallShift = 18;
     private const int ClassShift = 4;

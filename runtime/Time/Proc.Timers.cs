@@ -4,9 +4,14 @@
 //      marks, the scheduler's loop on that core runs what is due. So no turn has to read the clock.
 // TM2  Nothing fires before Machine.NanoTime has reached its time.
 // TM3  A heap's array grows in place: its addresses are reserved (StackLayout.ArraysBase), pages are added at the end.
-// TM4  Fire is called with TimersLock held, on the core that owns the heap: after RemoveTimer has returned, the event is
-//      neither in the heap nor being fired. It may ready goroutines and make new ones, and take locks that nobody holds
-//      while taking TimersLock.
+// TM4  Fire is called on the core that owns the heap, on g0. Of a goroutine's deadline with TimersLock held: after
+//      RemoveTimer has returned, the event is neither in the heap nor being fired; Fire takes run queue locks only. Of a
+//      timer (FiresUnlocked) with no lock held, so it may take the lock under which the timer is armed; it must find out
+//      for itself whether it is still due. Lock order: channel or timer, TimersLock, run queues.
+// TM5  A burst starts no more goroutines at once than a run queue takes well: the rest follows when these have run.
+// TM6  An event that lies in an object keeps it alive while in the heap. The collector finds these by ForEachTimerRoot;
+//      with goroutines running it has to shade what AddTimer puts in, too. One taken out to be fired is on g0's stack at
+//      most, at a raised lock depth, so never while the world is stopped.
 // Context: goroutine and g0. Allocates: pages, never given back. Reference: Go's time.go.
 using Unikernel.Kernel;
 
@@ -15,6 +20,9 @@ namespace Unikernel.Runtime.Sched;
 internal static unsafe partial class Proc
 {
     private const long LongestAlarmNs = 3_600_000_000_000;      // woken then, the alarm is simply set again
+    private const int BurstSize = RunQueue.Capacity / 2;
+    private const int LeastAtOnce = 8;
+    private const long BurstNs = 50_000;
 
     /// <summary>Lock depth raised: puts an event into the heap of this core's P.</summary>
     internal static void AddTimer(P* p, TimerEvent* e)
@@ -70,13 +78,25 @@ internal static unsafe partial class Proc
         p->AlarmNs = long.MaxValue;
         p->NowNs = now;
         p->TimersLock.Acquire();
-        while (p->Timers.Count != 0 && p->Timers.FirstWhenNs <= now)
+        int room = BurstSize - p->Runq.Count;
+        for (int fired = 0; p->Timers.Count != 0 && p->Timers.FirstWhenNs <= now && (fired < room || fired < LeastAtOnce); fired++)
         {
             TimerEvent* e = p->Timers.First;
             p->Timers.Remove(e);
-            e->Fire(e->Arg);
+            if (e->FiresUnlocked)
+            {
+                p->TimersLock.Release();
+                e->Fire(e->Arg);
+                p->TimersLock.Acquire();
+            }
+            else
+            {
+                e->Fire(e->Arg);
+            }
         }
-        long next = p->Timers.Count != 0 ? p->Timers.FirstWhenNs : long.MaxValue;
+        long next = p->Timers.Count == 0 ? long.MaxValue
+            : p->Timers.FirstWhenNs > now ? p->Timers.FirstWhenNs
+            : now + BurstNs;
         p->TimersLock.Release();
         p->HasTick = false;                 // the loop sets it again when it runs something
         if (next != long.MaxValue)
@@ -86,10 +106,33 @@ internal static unsafe partial class Proc
         return CountTick(p);
     }
 
+    /// <summary>
+    /// World stopped: calls <paramref name="visit"/>(address, <paramref name="context"/>) with the address of every event
+    /// that is in a heap and lies in an object: a reference to somewhere in the middle of the object, which must live on.
+    /// </summary>
+    internal static void ForEachTimerRoot(delegate*<void*, void*, void> visit, void* context)
+    {
+        for (int i = 0; i < Machine.CoresStarted; i++)
+        {
+            ref TimerHeap heap = ref PAt(i)->Timers;
+            for (int at = 0; at < heap.Count; at++)
+            {
+                if (heap.At(at)->FiresUnlocked)
+                {
+                    visit(heap.At(at), context);
+                }
+            }
+        }
+    }
+
     private static void GrowTimers(P* p)
     {
         int perPage = (int)StackLayout.PageBytes / sizeof(TimerHeap.Entry);
         TimerHeap.Entry* entries = (TimerHeap.Entry*)StackLayout.ArrayOf(p->Id);
+        if ((ulong)(p->Timers.Capacity + perPage) * (ulong)sizeof(TimerHeap.Entry) > StackLayout.ArrayBytes)
+        {
+            Throw.Fatal("too many timers"u8);
+        }
         if (!Machine.CommitPages(entries + p->Timers.Capacity, (nuint)StackLayout.PageBytes))
         {
             Throw.Fatal("out of memory for timers"u8);

@@ -8,7 +8,7 @@ using System.Runtime.InteropServices;
 
 namespace Unikernel.Runtime.Sched;
 
-/// <summary>Something that falls due. Lives in whatever owns it, off-heap.</summary>
+/// <summary>Something that falls due. Lives in whatever owns it: a G, or an object (which cannot move).</summary>
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct TimerEvent
 {
@@ -17,6 +17,7 @@ internal unsafe struct TimerEvent
     internal void* Arg;
     internal P* Owner;                          // whose heap it is or was in
     private int _indexPlusOne;                  // zeroed memory is an event in no heap
+    internal bool FiresUnlocked;                // TM4; such an event lies in an object
 
     internal int Index
     {
@@ -48,6 +49,9 @@ internal unsafe struct TimerHeap
 
     internal readonly long FirstWhenNs => _entries[0].WhenNs;
 
+    /// <summary>Any event in it, in no order.</summary>
+    internal readonly TimerEvent* At(int index) => _entries[index].Event;
+
     /// <summary>Gives it memory for <paramref name="capacity"/> entries that holds what it had already.</summary>
     internal void SetMemory(Entry* entries, int capacity)
     {
@@ -71,7 +75,7 @@ internal unsafe struct TimerHeap
             return;
         }
         TimerEvent* last = _entries[Count].Event;
-        if (at > 0 && last->WhenNs < _entries[(at - 1) / Children].WhenNs)
+        if (at > 0 && _entries[Count].WhenNs < _entries[(at - 1) / Children].WhenNs)
         {
             SiftUp(at, last);
         }
