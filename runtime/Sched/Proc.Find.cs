@@ -9,7 +9,9 @@
 //      queue first and reads s_idle then. All of these are full fences, so one of the two sees the other.
 // PF4  Between the last look and the halt interrupts are off (sti; hlt is one step), and a wake-up that comes in between
 //      ends the halt at once.
-// PF5  Deadlock: all cores idle, no timer pending, nobody waiting for the console.
+// PF5  Deadlock: all cores at rest, those that run nothing included (one of them may be on its way to the global queue with
+//      a goroutine), no timer pending, nobody waiting for the console. Looking takes several steps, so it counts only
+//      if no core left its rest meanwhile: a core clears its bit, adds to s_leaves, and then looks for what to do.
 // Context: g0, lock depth 1. Allocates nothing. Reference: Go's schedule, findRunnable, wakep, checkdead.
 using System.Diagnostics.CodeAnalysis;
 using System.Numerics;
@@ -24,6 +26,8 @@ internal static unsafe partial class Proc
     private const int StealRounds = 4;
 
     private static ulong s_idle;            // a bit per core; atomic
+    private static ulong s_resting;         // the same for retired cores, whom nobody wakes for work
+    private static long s_leaves;           // how often a core has left its rest; atomic
     private static int s_spinning;          // atomic
     private static ulong s_irqReady;        // G*, through IrqLink, last one first; atomic
 
@@ -370,6 +374,7 @@ internal static unsafe partial class Proc
             {
                 WakeP();                        // it was woken for work it may not do
             }
+            Atomic.Or(ref s_resting, bit);
         }
         else
         {
@@ -379,8 +384,8 @@ internal static unsafe partial class Proc
                 LeaveIdle(p, bit);
                 return;
             }
-            CheckDead();
         }
+        CheckDead();
         while (Atomic.Load(ref cs->Look) == 0 && (isRetired ? p->Id >= s_maxProcs : (Atomic.Load(ref s_idle) & bit) != 0))
         {
             nuint flags = Machine.DisableInterrupts();
@@ -391,7 +396,12 @@ internal static unsafe partial class Proc
             Machine.RestoreInterrupts(flags);
         }
         p->NowNs = Machine.NanoTime();
-        if (!isRetired)
+        if (isRetired)
+        {
+            Atomic.And(ref s_resting, ~bit);
+            Atomic.Add(ref s_leaves, 1);
+        }
+        else
         {
             LeaveIdle(p, bit);
         }
@@ -404,13 +414,20 @@ internal static unsafe partial class Proc
         {
             p->IsSpinning = true;
         }
+        Atomic.Add(ref s_leaves, 1);
+    }
+
+    private static bool AreAllAtRest()
+    {
+        int cores = Machine.CoresStarted;
+        ulong all = cores == 64 ? ulong.MaxValue : (1UL << cores) - 1;
+        return ((Atomic.Load(ref s_idle) | Atomic.Load(ref s_resting)) & all) == all;
     }
 
     private static void CheckDead()
     {
-        int procs = s_maxProcs;
-        ulong all = procs == 64 ? ulong.MaxValue : (1UL << procs) - 1;
-        if ((Atomic.Load(ref s_idle) & all) != all || Atomic.Load(ref ConsoleWaiters) != 0 || Atomic.Load(ref s_irqReady) != 0
+        long leaves = Atomic.Load(ref s_leaves);
+        if (!AreAllAtRest() || Atomic.Load(ref ConsoleWaiters) != 0 || Atomic.Load(ref s_irqReady) != 0
             || IsWorkAnywhere())
         {
             return;
@@ -423,7 +440,7 @@ internal static unsafe partial class Proc
                 return;
             }
         }
-        if ((Atomic.Load(ref s_idle) & all) != all)
+        if (!AreAllAtRest() || Atomic.Load(ref s_leaves) != leaves)
         {
             return;
         }

@@ -323,4 +323,22 @@ public class SchedulerTests
 
     [System.Runtime.CompilerServices.MethodImpl(System.Runtime.CompilerServices.MethodImplOptions.NoInlining)]
     private static void WaitHere(Chan<int> c) => Assert.Equal(1, c.Receive());
+
+    // A goroutine on its way from a core that runs nothing any more to the global queue is no deadlock.
+    [Fact]
+    public void The_only_goroutine_moves_when_its_core_retires()
+    {
+        int most = Go.GoMaxProcs;
+        for (int i = 0; i < 2000; i++)
+        {
+            Go.SetGoMaxProcs(1);
+            Go.Gosched();
+            Go.SetGoMaxProcs(most);
+            if (i % 8 == 0)
+            {
+                Go.Sleep(TimeSpan.FromMicroseconds(20));        // comes back on any core
+            }
+        }
+        Assert.Equal(most, Go.GoMaxProcs);
+    }
 }
