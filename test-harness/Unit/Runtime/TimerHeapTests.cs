@@ -81,6 +81,55 @@ public unsafe class TimerHeapTests
         });
     }
 
+    // Removed from the top, from the bottom and anywhere, at all depths that a million timers reach.
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    [InlineData(2)]
+    public void A_million_events_every_other_one_removed(int order)
+    {
+        const int count = 1_000_000;
+        TimerEvent* events = (TimerEvent*)NativeMemory.AllocZeroed(count, (nuint)sizeof(TimerEvent));
+        TimerHeap.Entry* entries = (TimerHeap.Entry*)NativeMemory.AllocZeroed(count, (nuint)sizeof(TimerHeap.Entry));
+        try
+        {
+            int[] times = [.. Enumerable.Range(0, count)];
+            new Random(1).Shuffle(times);
+            TimerHeap heap = default;
+            heap.SetMemory(entries, count);
+            foreach (int time in times)
+            {
+                events[time].WhenNs = time;
+                heap.Add(&events[time]);
+            }
+            int[] removed = [.. Enumerable.Range(0, count / 2).Select(i => 2 * i)];
+            if (order == 1)
+            {
+                Array.Reverse(removed);
+            }
+            else if (order == 2)
+            {
+                new Random(2).Shuffle(removed);
+            }
+            foreach (int time in removed)
+            {
+                heap.Remove(&events[time]);
+            }
+            Assert.True(heap.CheckInvariants());
+            for (int time = 1; time < count; time += 2)
+            {
+                Assert.Equal(time, heap.FirstWhenNs);
+                heap.Remove(heap.First);
+            }
+            Assert.Equal(0, heap.Count);
+        }
+        finally
+        {
+            NativeMemory.Free(events);
+            NativeMemory.Free(entries);
+        }
+    }
+
     [Fact]
     public void Events_come_out_in_order()
     {
