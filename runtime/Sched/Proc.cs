@@ -95,6 +95,7 @@ internal static unsafe partial class Proc
     internal static void Init()
     {
         InitCore(Machine.CurrentCore);
+        GoDebug.Init();
         Stacks.Init();
         InitMaxProcs();
         Machine.OnAlarm = &OnAlarm;
