@@ -106,7 +106,7 @@ internal sealed unsafe class Hchan<T>
         {
             return false;           // at one moment during the call there was no room, as in Go
         }
-        _lock.Acquire();
+        _lock.Acquire(LockRank.Chan);
         if (SendHere(value))
         {
             return true;
@@ -117,7 +117,7 @@ internal sealed unsafe class Hchan<T>
 
     internal void Send(T value)
     {
-        _lock.Acquire();
+        _lock.Acquire(LockRank.Chan);
         if (SendHere(value))
         {
             return;
@@ -128,7 +128,7 @@ internal sealed unsafe class Hchan<T>
         {
             _lock.Release();
             sg = Make(out gp->SendSudog);
-            _lock.Acquire();
+            _lock.Acquire(LockRank.Chan);
             if (SendHere(value))
             {
                 return;
@@ -181,7 +181,7 @@ internal sealed unsafe class Hchan<T>
             ok = false;
             return false;
         }
-        _lock.Acquire();
+        _lock.Acquire(LockRank.Chan);
         if (ReceiveHere(out value, out ok))
         {
             return true;
@@ -192,7 +192,7 @@ internal sealed unsafe class Hchan<T>
 
     internal bool Receive(out T value)
     {
-        _lock.Acquire();
+        _lock.Acquire(LockRank.Chan);
         if (ReceiveHere(out value, out bool ok))
         {
             return ok;
@@ -203,7 +203,7 @@ internal sealed unsafe class Hchan<T>
         {
             _lock.Release();
             sg = Make(out gp->ReceiveSudog);
-            _lock.Acquire();
+            _lock.Acquire(LockRank.Chan);
             if (ReceiveHere(out value, out ok))
             {
                 return ok;
@@ -263,7 +263,7 @@ internal sealed unsafe class Hchan<T>
 
     internal void Close()
     {
-        _lock.Acquire();
+        _lock.Acquire(LockRank.Chan);
         if (_isClosed)
         {
             _lock.Release();

@@ -46,8 +46,13 @@ internal static unsafe partial class Proc
             {
                 AfterSwitch(cs);
             }
+            LockRanks.CheckNoneHeld();
             G* gp = FindRunnable(cs, p, interrupted);
             p->SchedTick++;
+            if (gp != interrupted)
+            {
+                gp->SinceNs = p->NowNs;
+            }
             if (!p->HasTick)
             {
                 StartTick(p);
@@ -111,6 +116,7 @@ internal static unsafe partial class Proc
         if ((look & Look.Alarm) != 0)
         {
             mustYield |= RunTimers(p);
+            PrintTraceIfDue(p);
         }
         return mustYield;
     }
@@ -136,6 +142,8 @@ internal static unsafe partial class Proc
             PutPinned(gp);
             return;
         }
+        gp->SinceNs = p->NowNs;
+        gp->LastP = (byte)p->Id;
         GQueue overflow = default;
         p->Runq.Put(gp, false, ref overflow);
         if (overflow.Count != 0)
@@ -148,7 +156,9 @@ internal static unsafe partial class Proc
     private static void PutPinned(G* gp)
     {
         P* p = PAt(gp->LockedCore->Id);
-        p->PinnedLock.Acquire();
+        gp->SinceNs = p->NowNs;
+        gp->LastP = (byte)p->Id;
+        p->PinnedLock.Acquire(LockRank.Pinned);
         p->Pinned.Add(gp);
         Atomic.Store(ref p->PinnedCount, p->Pinned.Count);
         p->PinnedLock.Release();
@@ -173,7 +183,7 @@ internal static unsafe partial class Proc
     {
         if (Atomic.Load(ref p->PinnedCount) != 0)
         {
-            p->PinnedLock.Acquire();
+            p->PinnedLock.Acquire(LockRank.Pinned);
             G* pinned = p->Pinned.Take();
             Atomic.Store(ref p->PinnedCount, p->Pinned.Count);
             p->PinnedLock.Release();
@@ -205,7 +215,7 @@ internal static unsafe partial class Proc
             return null;
         }
         int share = (count / s_maxProcs) + 1;
-        s_sched.Lock.Acquire();
+        s_sched.Lock.Acquire(LockRank.Sched);
         G* gp = p->Runq.GetBatch(ref s_sched.Runq, share < most ? share : most);
         Atomic.Store(ref s_sched.RunqCount, s_sched.Runq.Count);
         s_sched.Lock.Release();
@@ -406,6 +416,20 @@ internal static unsafe partial class Proc
         }
     }
 
+    /// <summary>For <see cref="Snapshot"/>: read without locks.</summary>
+    internal static void Describe(out int maxProcs, out int globalQueue)
+    {
+        maxProcs = MaxProcs;
+        globalQueue = Atomic.Load(ref s_sched.RunqCount);
+    }
+
+    /// <summary>What the core of a P does that runs no goroutine.</summary>
+    internal static CoreActivity ActivityOf(P* p) =>
+        p->Id >= MaxProcs ? CoreActivity.Retired
+        : IsIdle(p->Id) ? CoreActivity.Idle
+        : p->IsSpinning ? CoreActivity.Spinning
+        : CoreActivity.Scheduling;
+
     private static void CheckDead()
     {
         int procs = s_maxProcs;
@@ -418,7 +442,7 @@ internal static unsafe partial class Proc
         for (int i = 0; i < Machine.CoresStarted; i++)
         {
             P* p = PAt(i);
-            if (Atomic.Load(ref p->Core->Look) != 0 || p->Timers.Count != 0 || Atomic.Load(ref p->PinnedCount) != 0)
+            if (Atomic.Load(ref p->Core->Look) != 0 || Deadlines(p) != 0 || Atomic.Load(ref p->PinnedCount) != 0)
             {
                 return;
             }
