@@ -15,6 +15,12 @@ public static unsafe partial class Machine
     /// <summary>Non-maskable interrupt hook. NMIs go unnoticed without it.</summary>
     public static delegate*<TrapFrame*, void> OnNmi;
 
+    /// <summary>
+    /// Ctrl-\ was typed at the terminal, or the process got SIGQUIT: what the core was doing, or null when it was reading
+    /// the console (interrupt context, or a goroutine's). The key goes nowhere else; without a hook it is dropped.
+    /// </summary>
+    public static delegate*<TrapFrame*, void> OnQuit;
+
     /// <summary>Called by a fatal report after the registers; prints what the runtime knows. May not return.</summary>
     public static delegate*<TrapFrame*, void> OnFatalTrap;
 

@@ -4,6 +4,7 @@
 //      typing is noticed however busy the cores are. Nothing is lost: a full ring stops the reading.
 // LC2  The end of input is a Ctrl-D at every further read, as from the QEMU runner.
 // LC3  At a terminal (tty=1) the bytes arrive unprocessed, except Ctrl-], which ends the process (code 0), as it ends QEMU.
+// LC4  At a terminal Ctrl-\ is no input: it becomes SIGQUIT for the boot core, whatever that does and whoever reads.
 // Context: ConsoleWrite and ConsoleReadRaw from goroutines, Print from anywhere. Allocates nothing.
 // Reference: termios(3), ioctl_tty(2).
 using System.Runtime.CompilerServices;
@@ -16,6 +17,7 @@ public static unsafe partial class Machine
     private const nint TerminalSet = 0x5402;
     private const int TermiosBytes = 64;            // the kernel's is 36
     private const byte CtrlD = 4;
+    private const byte CtrlBackslash = 0x1c;
     private const byte CtrlRightBracket = 0x1d;
     private const uint RingBytes = 4096;
     private const nuint InputStackBytes = 64 * 1024;
@@ -169,6 +171,12 @@ public static unsafe partial class Machine
                 if (s_isRaw && block[i] == CtrlRightBracket)
                 {
                     Exit(0);
+                }
+                if (ConsoleIsTerminal && block[i] == CtrlBackslash)
+                {
+                    Print("^\\"u8);                     // as a terminal echoes it
+                    Linux.Syscall(Linux.TgKill, s_process, BootCore->ThreadId, Linux.SigQuit);
+                    continue;
                 }
                 PutInput(block[i]);
             }

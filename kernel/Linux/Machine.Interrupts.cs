@@ -6,7 +6,7 @@
 //      A wake-up is such a bit too, without a signal: Halt looks at the bits after it has said that it halts.
 // LI2  The alarm is a POSIX timer that signals its core's thread. Never early.
 // LI3  Exceptions (SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP) become a TrapFrame; what the handler changes in it goes back
-//      into the context the thread resumes with. SIGQUIT is the machine's NMI: a goroutine dump, and on it goes.
+//      into the context the thread resumes with. SIGQUIT is not held back by anything but another signal's handler.
 // Context: as on bare metal; the handlers run on the core's alternate stack. Allocates nothing.
 // Reference: sigaction(2), timer_create(2), futex(2).
 using System.Runtime;
@@ -282,9 +282,9 @@ public static unsafe partial class Machine
         f.Vector = r[20];
         if (signal == Linux.SigQuit)
         {
-            if (OnNmi != null)
+            if (OnQuit != null)
             {
-                OnNmi(&f);
+                OnQuit(&f);
             }
             return;
         }

@@ -142,7 +142,7 @@ internal static unsafe class Dispatch
     {
         if (info->CellType == DispatchCellInfo.InterfaceAndSlot)
         {
-            s_lock.Acquire();
+            s_lock.Acquire(Sched.LockRank.Dispatch);
             Add(cell, code, type, info);
             s_lock.Release();
         }

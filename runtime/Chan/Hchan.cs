@@ -121,7 +121,7 @@ internal sealed unsafe class Hchan<T>
         {
             return false;           // at one moment during the call there was no room, as in Go
         }
-        _lock.Acquire();
+        _lock.Acquire(LockRank.Chan);
         if (SendHere(value))
         {
             return true;
@@ -132,7 +132,7 @@ internal sealed unsafe class Hchan<T>
 
     internal void Send(T value)
     {
-        _lock.Acquire();
+        _lock.Acquire(LockRank.Chan);
         if (SendHere(value))
         {
             return;
@@ -143,7 +143,7 @@ internal sealed unsafe class Hchan<T>
         {
             _lock.Release();
             sg = Make(out gp->SendSudog);
-            _lock.Acquire();
+            _lock.Acquire(LockRank.Chan);
             if (SendHere(value))
             {
                 return;
@@ -193,7 +193,7 @@ internal sealed unsafe class Hchan<T>
             ok = false;
             return false;
         }
-        _lock.Acquire();
+        _lock.Acquire(LockRank.Chan);
         if (ReceiveHere(out value, out ok))
         {
             return true;
@@ -204,7 +204,7 @@ internal sealed unsafe class Hchan<T>
 
     internal bool Receive(out T value)
     {
-        _lock.Acquire();
+        _lock.Acquire(LockRank.Chan);
         if (ReceiveHere(out value, out bool ok))
         {
             return ok;
@@ -215,7 +215,7 @@ internal sealed unsafe class Hchan<T>
         {
             _lock.Release();
             sg = Make(out gp->ReceiveSudog);
-            _lock.Acquire();
+            _lock.Acquire(LockRank.Chan);
             if (ReceiveHere(out value, out ok))
             {
                 return ok;
@@ -290,7 +290,7 @@ internal sealed unsafe class Hchan<T>
 
     internal void Close()
     {
-        _lock.Acquire();
+        _lock.Acquire(LockRank.Chan);
         if (_isClosed)
         {
             _lock.Release();

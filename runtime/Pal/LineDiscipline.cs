@@ -23,9 +23,6 @@ internal enum TtyEvent
 
     /// <summary>Ctrl-C: the line has been thrown away.</summary>
     Interrupt,
-
-    /// <summary>Ctrl-\: show every goroutine. The line is kept.</summary>
-    Dump,
 }
 
 internal sealed class LineDiscipline<TEcho>(TEcho echo, int capacity = LineDiscipline<TEcho>.DefaultCapacity)
@@ -39,7 +36,6 @@ internal sealed class LineDiscipline<TEcho>(TEcho echo, int capacity = LineDisci
     private const byte Tab = 9;
     private const byte CtrlU = 21;
     private const byte CtrlW = 23;
-    private const byte CtrlBackslash = 28;
     private const byte Space = 32;
     private const byte Delete = 127;
     private const int MaxContinuation = 3;          // bytes of a UTF-8 sequence after its first
@@ -71,9 +67,6 @@ internal sealed class LineDiscipline<TEcho>(TEcho echo, int capacity = LineDisci
                 echo.Echo("^C\n"u8);
                 _length = 0;
                 return TtyEvent.Interrupt;
-            case CtrlBackslash:
-                echo.Echo("^\\\n"u8);
-                return TtyEvent.Dump;
             case Backspace or Delete:
                 Erase(CharacterStart());
                 return TtyEvent.None;
@@ -91,15 +84,6 @@ internal sealed class LineDiscipline<TEcho>(TEcho echo, int capacity = LineDisci
                     _ready = _length;       // LD2
                 }
                 return TtyEvent.None;
-        }
-    }
-
-    /// <summary>Shows the line being typed once more, after something else was printed.</summary>
-    internal void Reprint()
-    {
-        for (int i = 0; i < _length; i++)
-        {
-            EchoTyped(_line[i]);
         }
     }
 

@@ -71,7 +71,7 @@ internal static unsafe class Threads
     [RuntimeExport("SystemNative_LowLevelMonitor_Acquire")]
     private static void MonitorAcquire(Monitor* m)
     {
-        m->Lock.Acquire();
+        m->Lock.Acquire(LockRank.Monitor);
         if (!m->IsOwned)
         {
             m->IsOwned = true;
@@ -85,7 +85,7 @@ internal static unsafe class Threads
     [RuntimeExport("SystemNative_LowLevelMonitor_Release")]
     private static void MonitorRelease(Monitor* m)
     {
-        m->Lock.Acquire();
+        m->Lock.Acquire(LockRank.Monitor);
         PassOn(m);
         m->Lock.Release();
     }
@@ -106,7 +106,7 @@ internal static unsafe class Threads
     [RuntimeExport("SystemNative_LowLevelMonitor_Wait")]
     private static void MonitorWait(Monitor* m)
     {
-        m->Lock.Acquire();
+        m->Lock.Acquire(LockRank.Monitor);
         m->ForSignal.Add(Proc.GetG());
         PassOn(m);
         Proc.GoPark(m->Lock.Word, WaitReason.SyncCondWait);
@@ -118,14 +118,14 @@ internal static unsafe class Threads
         long whenNs = Machine.NanoTime() + (timeoutMs * 1_000_000L);
         G* gp = Proc.GetG();
         gp->IsSignalled = false;
-        m->Lock.Acquire();
+        m->Lock.Acquire(LockRank.Monitor);
         m->ForSignal.Add(gp);
         PassOn(m);
         if (Proc.GoParkUntil(m->Lock.Word, WaitReason.SyncCondWait, whenNs))
         {
             return 1;
         }
-        m->Lock.Acquire();
+        m->Lock.Acquire(LockRank.Monitor);
         bool isSignalled = gp->IsSignalled;
         if (isSignalled)
         {
@@ -143,7 +143,7 @@ internal static unsafe class Threads
     [RuntimeExport("SystemNative_LowLevelMonitor_Signal_Release")]
     private static void MonitorSignalRelease(Monitor* m)
     {
-        m->Lock.Acquire();
+        m->Lock.Acquire(LockRank.Monitor);
         G* gp = m->ForSignal.Take();
         if (gp != null)
         {

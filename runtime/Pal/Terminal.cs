@@ -20,7 +20,7 @@ public static class Terminal
 
     /// <summary>
     /// The next byte as typed, without echo or editing. At a terminal every key is given (Ctrl-D as 4) except Ctrl-\,
-    /// which shows all goroutines. In a pipe Ctrl-D is the end of input, after which reading goes on.
+    /// which ends the kernel with every goroutine's trace, as SIGQUIT does a Go program. In a pipe Ctrl-D is the end of input, after which reading goes on.
     /// </summary>
     /// <returns>0 to 255, or -1 at the end of input.</returns>
     public static int ReadByte() => Tty.ReadByte();

@@ -2,8 +2,7 @@
 //
 // TT1  One reader at a time; the others wait their turn, first come first served. The interrupt only readies the one
 //      that waits for bytes. What nobody reads stays in the kernel's ring, or at the sender: nothing is lost.
-// TT2  At a terminal Ctrl-\ shows every goroutine and reading goes on, also for those who read single keys. (In Go the
-//      signal ends the program with code 2.) It is seen when somebody reads.
+// TT2  At a terminal Ctrl-\ never arrives here: the machine hands it to Traceback.OnQuit, whoever reads or does not.
 // TT3  In pipe mode bytes pass as they are, Ctrl-\ and NUL too; Ctrl-D is the end of input for one read, and reading
 //      goes on after it.
 // TT4  Proc.ConsoleWaiters counts those who wait here: input may still come, so their waiting is no deadlock.
@@ -19,7 +18,6 @@ namespace Unikernel.Runtime.Pal;
 internal static unsafe class Tty
 {
     private const byte CtrlD = 4;
-    private const byte CtrlBackslash = 28;
     private const int RawBytes = 4096;
 
     private readonly struct Screen : IEcho
@@ -90,7 +88,7 @@ internal static unsafe class Tty
         }
         else
         {
-            b = NextKey();
+            b = NextByte();
             n = b == CtrlD && !Machine.ConsoleIsTerminal ? 0 : 1;
         }
         GiveTurn();
@@ -113,24 +111,12 @@ internal static unsafe class Tty
     private static bool TakeByte(out byte value)
     {
         value = 0;
-        while (Fill())
+        if (!Fill() || (s_raw[s_rawAt] == CtrlD && !Machine.ConsoleIsTerminal))
         {
-            byte b = s_raw[s_rawAt];
-            if (IsDumpKey(b))
-            {
-                s_rawAt++;
-                Traceback.Dump();
-                continue;
-            }
-            if (b == CtrlD && !Machine.ConsoleIsTerminal)
-            {
-                return false;
-            }
-            s_rawAt++;
-            value = b;
-            return true;
+            return false;
         }
-        return false;
+        value = s_raw[s_rawAt++];
+        return true;
     }
 
     private static int ReadLine(Span<byte> to)
@@ -138,15 +124,9 @@ internal static unsafe class Tty
         LineDiscipline<Screen> lines = s_lines ??= new LineDiscipline<Screen>(default);
         while (!lines.IsReady)
         {
-            switch (lines.Type(NextByte()))
+            if (lines.Type(NextByte()) == TtyEvent.Interrupt)
             {
-                case TtyEvent.Interrupt:
-                    Signals.RaiseInterrupt();
-                    break;
-                case TtyEvent.Dump:
-                    Traceback.Dump();
-                    lines.Reprint();
-                    break;
+                Signals.RaiseInterrupt();
             }
         }
         return lines.Take(to);
@@ -167,18 +147,6 @@ internal static unsafe class Tty
         }
         return n;
     }
-
-    private static byte NextKey()
-    {
-        byte b;
-        while (IsDumpKey(b = NextByte()))
-        {
-            Traceback.Dump();
-        }
-        return b;
-    }
-
-    private static bool IsDumpKey(byte b) => b == CtrlBackslash && Machine.ConsoleIsTerminal;
 
     private static byte NextByte()
     {
@@ -206,7 +174,7 @@ internal static unsafe class Tty
 
     private static bool TryTakeTurn()
     {
-        s_turnLock.Acquire();
+        s_turnLock.Acquire(LockRank.Console);
         bool isFree = !s_isReading;
         s_isReading = true;
         s_turnLock.Release();
@@ -215,7 +183,7 @@ internal static unsafe class Tty
 
     private static void TakeTurn()
     {
-        s_turnLock.Acquire();
+        s_turnLock.Acquire(LockRank.Console);
         if (!s_isReading)
         {
             s_isReading = true;
@@ -230,7 +198,7 @@ internal static unsafe class Tty
 
     private static void GiveTurn()
     {
-        s_turnLock.Acquire();
+        s_turnLock.Acquire(LockRank.Console);
         G* next = s_turns.Take();
         if (next == null)
         {

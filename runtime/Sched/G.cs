@@ -75,7 +75,7 @@ internal unsafe struct G
     internal long Id;                   // of the goroutine that uses it; never reused
     private int _status;
     internal WaitReason WaitReason;
-    internal long WaitSinceNs;          // coarse: the last time the scheduler looked at the clock
+    internal long SinceNs;              // in its state; coarse: the last time the scheduler looked at the clock
     internal G* SchedLink;              // next on a run queue or free list
     internal G* WaitLink;               // next on a wait list (GList)
     internal G* AllLink;                // next of all Gs; immutable once set
@@ -93,6 +93,7 @@ internal unsafe struct G
     internal TimerEvent Deadline;       // of GoParkUntil
     internal int Errno;                 // of the platform interface (runtime/Pal)
     internal byte StackClass;           // immutable
+    internal byte LastP;                // whose queue it was put on last
     internal bool IsTimedOut;
     internal bool IsSignalled;          // of LowLevelMonitor (runtime/Pal)
     internal bool IsThread;             // a System.Threading.Thread: not counted as a goroutine

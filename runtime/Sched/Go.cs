@@ -179,8 +179,20 @@ public static unsafe class Go
         Traceback.Print(&w, all);
     }
 
+    /// <summary>
+    /// The scheduler's state at one moment: cores, queues, and goroutines with the method each is in. The other cores stand
+    /// still while it is taken, for some microseconds and about one more for each goroutine that is listed.
+    /// </summary>
+    /// <param name="maxGoroutines">How many goroutines to list at most, 0 or more; the counts are of all.</param>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="maxGoroutines"/> is negative.</exception>
+    public static SchedulerInfo Snapshot(int maxGoroutines = int.MaxValue)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(maxGoroutines);
+        return Runtime.Sched.Snapshot.Take(maxGoroutines);
+    }
+
     /// <summary>Calls <paramref name="action"/> for each goroutine that exists, class library threads included.</summary>
-    /// <param name="action">Gets a description taken at that moment; it may block.</param>
+    /// <param name="action">Gets a description taken at that moment, without the method it is in; it may block.</param>
     public static void ForEach(Action<GoroutineInfo> action)
     {
         ArgumentNullException.ThrowIfNull(action);

@@ -50,8 +50,13 @@ internal static unsafe partial class Proc
             {
                 AfterSwitch(cs);
             }
+            LockRanks.CheckNoneHeld();
             G* gp = FindRunnable(cs, p, interrupted);
             p->SchedTick++;
+            if (gp != interrupted)
+            {
+                gp->SinceNs = p->NowNs;
+            }
             if (!p->HasTick)
             {
                 StartTick(p);
@@ -115,6 +120,7 @@ internal static unsafe partial class Proc
         if ((look & Look.Alarm) != 0)
         {
             mustYield |= RunTimers(p);
+            PrintTraceIfDue(p);
         }
         return mustYield;
     }
@@ -140,6 +146,8 @@ internal static unsafe partial class Proc
             PutPinned(gp);
             return;
         }
+        gp->SinceNs = p->NowNs;
+        gp->LastP = (byte)p->Id;
         GQueue overflow = default;
         p->Runq.Put(gp, false, ref overflow);
         if (overflow.Count != 0)
@@ -152,7 +160,9 @@ internal static unsafe partial class Proc
     private static void PutPinned(G* gp)
     {
         P* p = PAt(gp->LockedCore->Id);
-        p->PinnedLock.Acquire();
+        gp->SinceNs = p->NowNs;
+        gp->LastP = (byte)p->Id;
+        p->PinnedLock.Acquire(LockRank.Pinned);
         p->Pinned.Add(gp);
         Atomic.Store(ref p->PinnedCount, p->Pinned.Count);
         p->PinnedLock.Release();
@@ -177,7 +187,7 @@ internal static unsafe partial class Proc
     {
         if (Atomic.Load(ref p->PinnedCount) != 0)
         {
-            p->PinnedLock.Acquire();
+            p->PinnedLock.Acquire(LockRank.Pinned);
             G* pinned = p->Pinned.Take();
             Atomic.Store(ref p->PinnedCount, p->Pinned.Count);
             p->PinnedLock.Release();
@@ -209,7 +219,7 @@ internal static unsafe partial class Proc
             return null;
         }
         int share = (count / s_maxProcs) + 1;
-        s_sched.Lock.Acquire();
+        s_sched.Lock.Acquire(LockRank.Sched);
         G* gp = p->Runq.GetBatch(ref s_sched.Runq, share < most ? share : most);
         Atomic.Store(ref s_sched.RunqCount, s_sched.Runq.Count);
         s_sched.Lock.Release();
@@ -424,6 +434,20 @@ internal static unsafe partial class Proc
         return ((Atomic.Load(ref s_idle) | Atomic.Load(ref s_resting)) & all) == all;
     }
 
+    /// <summary>For <see cref="Snapshot"/>: read without locks.</summary>
+    internal static void Describe(out int maxProcs, out int globalQueue)
+    {
+        maxProcs = MaxProcs;
+        globalQueue = Atomic.Load(ref s_sched.RunqCount);
+    }
+
+    /// <summary>What the core of a P does that runs no goroutine.</summary>
+    internal static CoreActivity ActivityOf(P* p) =>
+        p->Id >= MaxProcs ? CoreActivity.Retired
+        : IsIdle(p->Id) ? CoreActivity.Idle
+        : p->IsSpinning ? CoreActivity.Spinning
+        : CoreActivity.Scheduling;
+
     private static void CheckDead()
     {
         long leaves = Atomic.Load(ref s_leaves);
@@ -435,7 +459,7 @@ internal static unsafe partial class Proc
         for (int i = 0; i < Machine.CoresStarted; i++)
         {
             P* p = PAt(i);
-            if (Atomic.Load(ref p->Core->Look) != 0 || p->Timers.Count != 0 || Atomic.Load(ref p->PinnedCount) != 0)
+            if (Atomic.Load(ref p->Core->Look) != 0 || Deadlines(p) != 0 || Atomic.Load(ref p->PinnedCount) != 0)
             {
                 return;
             }

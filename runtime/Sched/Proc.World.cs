@@ -71,7 +71,11 @@ internal static unsafe partial class Proc
         {
             Cpu.Pause();
         }
-        s_maxProcs = want < Machine.CoresStarted ? want : Machine.CoresStarted;
+        Atomic.Store(ref s_maxProcs, want < Machine.CoresStarted ? want : Machine.CoresStarted);
+        for (int i = 1; i < Machine.CoresStarted; i++)
+        {
+            Kick(PAt(i), Look.Preempt);         // it may have gone to sleep as one that runs nothing
+        }
     }
 
     // A core's first C#, on the stack it came on, which becomes its g0's.

@@ -95,11 +95,13 @@ internal static unsafe partial class Proc
     internal static void Init()
     {
         InitCore(Machine.CurrentCore);
+        GoDebug.Init();
         Stacks.Init();
         InitMaxProcs();
         Machine.OnAlarm = &OnAlarm;
         Machine.OnInterruptExit = &OnInterruptExit;
         Machine.OnNmi = &Traceback.OnNmi;
+        Machine.OnQuit = &Traceback.OnQuit;
         Machine.OnFatalTrap = &Traceback.OnFatalTrap;
     }
 
@@ -135,6 +137,7 @@ internal static unsafe partial class Proc
             Throw.Fatal("out of memory for the main goroutine"u8);
         }
         StartCores();
+        StartTrace(ThisCore.State->P);
         Loop();
     }
 
@@ -215,7 +218,7 @@ internal static unsafe partial class Proc
     /// <summary>A G that has just been made goes on the list of all.</summary>
     internal static void AddToAll(G* gp)
     {
-        s_sched.AllLock.Acquire();
+        s_sched.AllLock.Acquire(LockRank.AllGoroutines);
         if (s_sched.AllLast == null)
         {
             s_sched.AllFirst = gp;
@@ -301,7 +304,7 @@ internal static unsafe partial class Proc
             Throw.Fatal("the scheduler's own stack cannot wait"u8);     // PR4
         }
         gp->WaitReason = reason;
-        gp->WaitSinceNs = cs->P->NowNs;
+        gp->SinceNs = cs->P->NowNs;
         gp->Status = GStatus.Waiting;
     }
 
@@ -404,6 +407,7 @@ internal static unsafe partial class Proc
         else
         {
             p->SchedTick++;
+            next->SinceNs = p->NowNs;
             next->Status = GStatus.Running;
         }
         SwitchTo(cs, gp, next);
@@ -428,6 +432,7 @@ internal static unsafe partial class Proc
         {
             AfterSwitch(cs);
         }
+        LockRanks.CheckNoneHeld();
         ThisCore.Release();
     }
 
@@ -456,6 +461,7 @@ internal static unsafe partial class Proc
         }
         if (unlock != null)
         {
+            LockRanks.Opening(unlock);
             Atomic.Store(ref *unlock, 0);
         }
     }
@@ -468,6 +474,8 @@ internal static unsafe partial class Proc
             PutPinned(gp);
             return;
         }
+        gp->SinceNs = p->NowNs;
+        gp->LastP = (byte)p->Id;
         GQueue overflow = default;
         p->Runq.Put(gp, next, ref overflow);
         if (overflow.Count != 0)
@@ -482,7 +490,7 @@ internal static unsafe partial class Proc
 
     private static void PutGlobal(ref GQueue batch)
     {
-        s_sched.Lock.Acquire();
+        s_sched.Lock.Acquire(LockRank.Sched);
         s_sched.Runq.Append(ref batch);
         Atomic.Store(ref s_sched.RunqCount, s_sched.Runq.Count);
         s_sched.Lock.Release();

@@ -83,6 +83,12 @@ internal unsafe struct RunQueue
     /// <summary>Goroutines in it, runnext included; a snapshot.</summary>
     internal int Count => (int)(Atomic.Load(ref _tail) - Atomic.Load(ref _head)) + (Atomic.Load(ref _runNext) == 0 ? 0 : 1);
 
+    /// <summary>The same without runnext.</summary>
+    internal int RingCount => (int)(Atomic.Load(ref _tail) - Atomic.Load(ref _head));
+
+    /// <summary>The next to run, or null; a snapshot.</summary>
+    internal G* RunNext => (G*)Atomic.Load(ref _runNext);
+
     /// <summary>Whether there is nothing to take or steal; a snapshot that misses nothing that was there all the time.</summary>
     internal bool IsEmpty
     {

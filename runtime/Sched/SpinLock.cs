@@ -3,6 +3,7 @@
 // SP1  Held for a few dozen instructions; the holder neither parks nor throws nor allocates managed memory.
 // SP2  The core's lock depth is raised from before the attempt until after the release.
 // SP3  Unheld is 0, so zeroed memory is an open lock.
+// SP4  Locks are taken in the order of their ranks (LockRank.cs).
 // Context: goroutine or g0, not interrupts. Reference: Go's runtime.lock.
 using System.Runtime.CompilerServices;
 using Unikernel.Kernel;
@@ -17,11 +18,12 @@ internal unsafe struct SpinLock
 
     internal int* Word => (int*)Unsafe.AsPointer(ref _held);
 
-    /// <summary>Takes the lock; the core's block.</summary>
+    /// <summary>Takes the lock; the core's block. The rank is checked in builds with LOCKRANK.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal CoreState* Acquire()
+    internal CoreState* Acquire(LockRank rank = LockRank.Leaf)
     {
         CoreState* cs = ThisCore.Acquire();
+        LockRanks.Acquiring(Word, rank);
         if (Atomic.Exchange(ref _held, 1) != 0)
         {
             Spin();
@@ -32,13 +34,18 @@ internal unsafe struct SpinLock
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal void Release()
     {
+        LockRanks.Opening(Word);
         Atomic.Store(ref _held, 0);
         ThisCore.Release();
     }
 
     /// <summary>Opens the lock and leaves the core's lock depth as it is.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal void Open() => Atomic.Store(ref _held, 0);
+    internal void Open()
+    {
+        LockRanks.Opening(Word);
+        Atomic.Store(ref _held, 0);
+    }
 
     [MethodImpl(MethodImplOptions.NoInlining)]
     private void Spin()

@@ -33,12 +33,31 @@ internal static unsafe class Traceback
         ThisCore.Release();
     }
 
-    /// <summary>SIGQUIT's place is taken by the NMI: all goroutines, then exit code 2.</summary>
-    internal static void OnNmi(TrapFrame* f)
+    /// <summary>Ctrl-\ or SIGQUIT: Go's report of all goroutines, then exit code 2. Without a frame the caller is the one interrupted.</summary>
+    internal static void OnQuit(TrapFrame* f) => Quit("SIGQUIT: quit\n"u8, f);
+
+    /// <summary>The operator's other way to ask for it.</summary>
+    internal static void OnNmi(TrapFrame* f) => Quit("\nNMI: quit\n"u8, f);
+
+    private static void Quit(ReadOnlySpan<byte> title, TrapFrame* f)
     {
         Throw.Begin();
-        Machine.Print("\nNMI: quit\n"u8);
-        OnFatalTrap(f);
+        Machine.Print(title);
+        if (f == null)
+        {
+            PrintAll(false);
+        }
+        else
+        {
+            Machine.Print("PC=0x"u8);
+            Machine.PrintHex(f->Rip, 1);
+            Machine.Print(" m="u8);
+            Machine.PrintDecimal((ulong)Machine.CurrentCore->Id);
+            Machine.Print("\n"u8);
+            OnFatalTrap(f);
+            Machine.Print("\n"u8);
+            Machine.PrintRegisters(f);
+        }
         Throw.End();
     }
 
@@ -82,16 +101,22 @@ internal static unsafe class Traceback
         PrintOthers(&w, Proc.GetG());
     }
 
-    /// <summary>The calling goroutine, or all.</summary>
+    /// <summary>The calling goroutine, or all while the other cores stand still.</summary>
     internal static void Print(TraceWriter* w, bool all)
     {
         UnwindContext c;
         Unwinder.CaptureContext(&c);
-        PrintCurrent(w, &c, false, false);
-        if (all)
+        if (!all)
         {
-            PrintOthers(w, Proc.GetG());
+            PrintCurrent(w, &c, false, false);
+            return;
         }
+        ThisCore.Acquire();
+        Machine.FreezeOthers();
+        PrintCurrent(w, &c, false, false);
+        PrintOthers(w, Proc.GetG());
+        Machine.ThawOthers();
+        ThisCore.Release();
     }
 
     /// <summary>The current goroutine's trace from where <paramref name="c"/> says it is.</summary>
@@ -114,40 +139,57 @@ internal static unsafe class Traceback
 
     private static void PrintOthers(TraceWriter* w, G* current)
     {
-        for (int i = 0; i < Machine.CoresStarted; i++)
-        {
-            Core* core = Machine.CoreAt(i);
-            TrapFrame* f = core->Frozen;
-            G* gp = (G*)core->G;
-            if (f == null || gp == null || gp == CoreState.Of(core)->G0 || gp == current)
-            {
-                continue;
-            }
-            UnwindContext c = ContextOf(f);
-            PrintHeader(w, gp);
-            PrintFrames(w, &c, true, false);
-            PrintCreator(w, gp);
-        }
         for (G* gp = Proc.AllFirst; gp != null; gp = gp->AllLink)
         {
-            if (gp == current || gp->Status is not (GStatus.Runnable or GStatus.Waiting))
+            if (gp == current || gp->Status is GStatus.Idle or GStatus.Dead)
             {
                 continue;
             }
-            UnwindContext c;
-            nuint* saved = (nuint*)gp->Rsp;         // kernel/Cpu/core.S, CP2
-            c.R15 = saved[0];
-            c.R14 = saved[1];
-            c.R13 = saved[2];
-            c.R12 = saved[3];
-            c.Rbp = saved[4];
-            c.Rbx = saved[5];
-            c.Rip = saved[6];
-            c.Rsp = (nuint)(saved + 7);
             PrintHeader(w, gp);
-            PrintFrames(w, &c, false, false);
+            if (TryContext(gp, out UnwindContext c, out bool isExact))
+            {
+                PrintFrames(w, &c, isExact, false);
+            }
+            else
+            {
+                w->Write("\tgoroutine running on another core; stack unavailable\n"u8);
+            }
             PrintCreator(w, gp);
         }
+    }
+
+    /// <summary>
+    /// Where a goroutine other than the caller's stands; false when a core that is not frozen runs it. Status does not tell:
+    /// a core may have been frozen between the change of status and the switch. The stack it stands on does.
+    /// </summary>
+    internal static bool TryContext(G* gp, out UnwindContext c, out bool isExact)
+    {
+        c = default;
+        for (int i = 0; i < Machine.CoresStarted; i++)
+        {
+            TrapFrame* f = Machine.CoreAt(i)->Frozen;
+            if (f != null && (byte*)f->Rsp >= gp->StackLo && (byte*)f->Rsp < gp->StackHi)
+            {
+                c = ContextOf(f);
+                isExact = true;
+                return true;
+            }
+        }
+        isExact = false;
+        if (gp->Status is not (GStatus.Runnable or GStatus.Waiting))
+        {
+            return false;
+        }
+        nuint* saved = (nuint*)gp->Rsp;             // kernel/Cpu/core.S, CP2
+        c.R15 = saved[0];
+        c.R14 = saved[1];
+        c.R13 = saved[2];
+        c.R12 = saved[3];
+        c.Rbp = saved[4];
+        c.Rbx = saved[5];
+        c.Rip = saved[6];
+        c.Rsp = (nuint)(saved + 7);
+        return true;
     }
 
     internal static void PrintHeader(TraceWriter* w, G* gp)
@@ -162,7 +204,7 @@ internal static unsafe class Traceback
                 break;
             case GStatus.Waiting:
                 w->Write(WaitReasons.Text(gp->WaitReason));
-                long minutes = (Machine.NanoTime() - gp->WaitSinceNs) / NsPerMinute;
+                long minutes = (Machine.NanoTime() - gp->SinceNs) / NsPerMinute;
                 if (minutes >= 1)
                 {
                     w->Write(", "u8);
@@ -295,12 +337,22 @@ internal static unsafe class Traceback
         return count;
     }
 
-    private static bool IsRuntime(nuint pc, bool isExact)
+    /// <summary>The runtime's own frames.</summary>
+    internal static bool IsRuntime(nuint pc, bool isExact)
     {
         byte* name = stackalloc byte[NameBytes];
         int n = SymTab.Format(pc, !isExact, name, NameBytes);
         return StartsWith(name, n, "Unikernel.Runtime."u8) || StartsWith(name, n, "Unikernel.Kernel."u8)
             || StartsWith(name, n, "SwitchStack"u8) || StartsWith(name, n, "Sched"u8) || StartsWith(name, n, "AbiCaptureContext"u8);
+    }
+
+    /// <summary>What programs call to wait or to yield.</summary>
+    internal static bool IsPublicFace(nuint pc, bool isExact)
+    {
+        byte* name = stackalloc byte[NameBytes];
+        int n = SymTab.Format(pc, !isExact, name, NameBytes);
+        return StartsWith(name, n, "Unikernel.Go."u8) || StartsWith(name, n, "Unikernel.Chan"u8) || StartsWith(name, n, "Unikernel.WaitGroup."u8)
+            || StartsWith(name, n, "Unikernel.Terminal."u8);
     }
 
     // The outer end of every goroutine: the start routine and the method of the scheduler it calls.

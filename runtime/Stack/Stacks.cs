@@ -94,7 +94,7 @@ internal static unsafe class Stacks
         G* gp = p->Free.Take(slotClass);
         if (gp == null && Volatile.Read(ref s_classes.Free.Count[slotClass]) != 0)
         {
-            s_classes.Lock.Acquire();
+            s_classes.Lock.Acquire(LockRank.Stacks);
             Move(ref s_classes.Free, ref p->Free, slotClass);
             s_classes.Lock.Release();
             gp = p->Free.Take(slotClass);
@@ -137,7 +137,7 @@ internal static unsafe class Stacks
         int c = gp->StackClass;
         if (p->Free.Count[c] > MostFreeHere)
         {
-            s_classes.Lock.Acquire();
+            s_classes.Lock.Acquire(LockRank.Stacks);
             Move(ref p->Free, ref s_classes.Free, c);
             s_classes.Lock.Release();
         }

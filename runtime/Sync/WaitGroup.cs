@@ -29,7 +29,7 @@ public sealed unsafe class WaitGroup
         {
             return;
         }
-        _lock.Acquire();
+        _lock.Acquire(LockRank.WaitGroup);
         GList woken = _waiting;
         _waiting = default;
         _ = Atomic.Add(ref _state, -(long)(uint)Atomic.Load(ref _state));
@@ -52,7 +52,7 @@ public sealed unsafe class WaitGroup
         {
             return;
         }
-        _lock.Acquire();
+        _lock.Acquire(LockRank.WaitGroup);
         if (Atomic.Add(ref _state, 1) >> CounterShift == 0)
         {
             _ = Atomic.Add(ref _state, -1);

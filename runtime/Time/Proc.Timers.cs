@@ -27,7 +27,7 @@ internal static unsafe partial class Proc
     /// <summary>Lock depth raised: puts an event into the heap of this core's P.</summary>
     internal static void AddTimer(P* p, TimerEvent* e)
     {
-        p->TimersLock.Acquire();
+        p->TimersLock.Acquire(LockRank.Timers);
         if (p->Timers.Count == p->Timers.Capacity)
         {
             GrowTimers(p);
@@ -49,7 +49,7 @@ internal static unsafe partial class Proc
         {
             return false;
         }
-        p->TimersLock.Acquire();
+        p->TimersLock.Acquire(LockRank.Timers);
         bool wasThere = e->Index >= 0;
         if (wasThere)
         {
@@ -77,7 +77,7 @@ internal static unsafe partial class Proc
         long now = Machine.NanoTime();
         p->AlarmNs = long.MaxValue;
         p->NowNs = now;
-        p->TimersLock.Acquire();
+        p->TimersLock.Acquire(LockRank.Timers);
         int room = BurstSize - p->Runq.Count;
         for (int fired = 0; p->Timers.Count != 0 && p->Timers.FirstWhenNs <= now && (fired < room || fired < LeastAtOnce); fired++)
         {

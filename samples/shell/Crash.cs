@@ -10,7 +10,7 @@ namespace Unikernel.Samples;
 internal static class Crash
 {
     /// <summary>The kinds, for <c>help</c>.</summary>
-    public const string Usage = "null|div|overflow|throw|deadlock|stack";
+    public const string Usage = "null|div|overflow|throw|deadlock|stack|hang";
 
     /// <summary>The kinds.</summary>
     public static IReadOnlyList<string> Kinds { get; } = Usage.Split('|');
@@ -26,6 +26,7 @@ internal static class Crash
             case "throw": throw new InvalidOperationException("thrown by the crash command");
             case "deadlock": WaitForNobody(); break;
             case "stack": OverflowStack(); break;
+            case "hang": KeepEveryCoreBusy(); break;
             default: Console.WriteLine($"usage: crash {Usage}"); break;
         }
     }
@@ -43,6 +44,27 @@ internal static class Crash
     {
         int value = default(Chan<int>).Receive();
         Console.WriteLine(value);
+    }
+
+    // No end and no report of its own: Ctrl-\ gives one.
+    private static void KeepEveryCoreBusy()
+    {
+        for (int i = 1; i < Go.GoMaxProcs; i++)
+        {
+            Go.Run(Compute);
+        }
+
+        Console.WriteLine("every core computes for ever: Ctrl-\\ shows where");
+        Compute();
+    }
+
+    /// <summary>Computes for ever, and never calls anything.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    internal static void Compute()
+    {
+        while (true)
+        {
+        }
     }
 
     private static void OverflowStack()

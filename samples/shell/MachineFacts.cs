@@ -1,7 +1,6 @@
-// The shell's `mem`, `ps` and `uptime`: what the machine says of itself, asked through the class library where
+// The shell's `mem` and `uptime`: what the machine says of itself, asked through the class library where
 // that has a word for it.
 using System;
-using System.Collections.Generic;
 using System.Globalization;
 
 namespace Unikernel.Samples;
@@ -37,26 +36,6 @@ internal static class MachineFacts
         string now = DateTime.UtcNow.ToString("yyyy-MM-dd HH:mm:ss", CultureInfo.InvariantCulture);
         TimeSpan up = TimeSpan.FromMilliseconds(Environment.TickCount64);
         Console.WriteLine($"{now} UTC, up {up.ToString(@"d\.hh\:mm\:ss\.fff", CultureInfo.InvariantCulture)}");
-    }
-
-    /// <summary><c>ps</c>: the goroutines.</summary>
-    public static void PrintGoroutines(string[] args)
-    {
-        if (!HasNone(args, "ps"))
-        {
-            return;
-        }
-
-        var goroutines = new List<GoroutineInfo>();
-        Go.ForEach(goroutines.Add);
-        goroutines.Sort(static (a, b) => a.Id.CompareTo(b.Id));
-        Console.WriteLine($"{"ID",8}  {"STATE",-24}{"WAITING",14}{"STACK LIMIT",18}");
-        foreach (GoroutineInfo g in goroutines)
-        {
-            Console.WriteLine(string.Create(
-                CultureInfo.InvariantCulture,
-                $"{g.Id,8}  {g.State,-24}{g.Waiting.TotalSeconds,12:F3} s{g.StackLimit / 1024,14:N0} KiB"));
-        }
     }
 
     private static void PrintSize(string what, long bytes) =>

@@ -50,6 +50,7 @@ public static unsafe partial class Machine
         SetInterruptHandler(Com1Vector, &Com1Interrupt);
         SetInterruptHandler(Com2Vector, &Com2Interrupt);
         RouteIsaInterrupt(4, Com1Vector);
+        s_com1.WatchesQuit = ConsoleIsTerminal;
         s_com1.EnableReceive();
         if (s_com2.Present)
         {
@@ -91,7 +92,12 @@ public static unsafe partial class Machine
     {
         var flags = Lock(ref s_inputLock);
         var taken = s_com1.Read(p, n);
+        var quit = s_com1.TakeQuit();
         Unlock(ref s_inputLock, flags);
+        if (quit)
+        {
+            Quit(null);
+        }
         return taken;
     }
 
@@ -116,10 +122,24 @@ public static unsafe partial class Machine
     {
         var flags = Lock(ref s_inputLock);
         var hasMore = s_com1.Receive();
+        var quit = s_com1.TakeQuit();
         Unlock(ref s_inputLock, flags);
+        if (quit)
+        {
+            Quit(frame);
+        }
         if (hasMore && OnConsoleInput != null)
         {
             OnConsoleInput();
+        }
+    }
+
+    private static void Quit(TrapFrame* frame)
+    {
+        if (OnQuit != null)
+        {
+            Print("^\\"u8);                             // as a terminal echoes it
+            OnQuit(frame);
         }
     }
 

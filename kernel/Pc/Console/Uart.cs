@@ -4,6 +4,7 @@
 //      UART, whose own flow control (QEMU's character device, or RTS on hardware) holds the sender back.
 // UA2  Every look at the port drains it until LSR.DR is clear, so a lost interrupt edge costs nothing.
 // UA3  Ring fields are only touched with interrupts off by the one that has the ports' input lock (CO1).
+// UA4  With WatchesQuit set, Ctrl-\ is noticed when it arrives, whether or not anybody reads, and is not in the ring.
 // Context: anywhere; interrupt handler for Receive. Allocates nothing. Reference: PC16550D data sheet.
 
 namespace Unikernel.Kernel;
@@ -15,12 +16,15 @@ internal unsafe struct Uart
     private const int PauseReads = 5000;    // of the status register, some 40 ns each or more
     // Interrupt at 14 bytes, or when the line falls silent: QEMU hands over as many bytes at a time as this level says.
     private const byte FifoOn = 0xc1;
+    private const byte CtrlBackslash = 0x1c;
     private const byte LsrDataReady = 1, LsrOverrun = 2, LsrHoldingEmpty = 0x20, LsrIdle = 0x40;
 
     public ushort Port;
     public bool Present;
     public bool Crlf;
     public bool Enabled;        // receive interrupt wanted
+    public bool WatchesQuit;
+    private bool _hasQuit;
     private int _fifoDepth;
     private bool _paused;       // ring full, receive interrupt off
     private uint _head;         // next to write, mod RingSize
@@ -87,6 +91,14 @@ internal unsafe struct Uart
             _paused = true;
             Receive();
         }
+    }
+
+    /// <summary>Whether Ctrl-\ has arrived since the last call. Interrupts are off.</summary>
+    public bool TakeQuit()
+    {
+        var has = _hasQuit;
+        _hasQuit = false;
+        return has;
     }
 
     /// <summary>Moves what the UART holds into the ring. Interrupts are off. True when bytes were added.</summary>
@@ -182,5 +194,13 @@ internal unsafe struct Uart
         return room - 1;
     }
 
-    private void Push(byte b) => _ring[_head++ % RingSize] = b;
+    private void Push(byte b)
+    {
+        if (b == CtrlBackslash && WatchesQuit)
+        {
+            _hasQuit = true;
+            return;
+        }
+        _ring[_head++ % RingSize] = b;
+    }
 }

@@ -99,10 +99,10 @@ public class LineDisciplineTests
     }
 
     [Fact]
-    public void CtrlC_and_CtrlBackslash_are_events()
+    public void CtrlC_is_an_event_and_throws_the_line_away()
     {
-        Session s = Typed("a\u0003b\u001cc\r");
-        Assert.Equal([TtyEvent.Interrupt, TtyEvent.Dump], s.Events);
+        Session s = Typed("a\u0003bc\r");
+        Assert.Equal([TtyEvent.Interrupt], s.Events);
         Assert.Equal("bc\n", s.Text);
     }
 
@@ -125,18 +125,6 @@ public class LineDisciplineTests
     {
         var s = new Session(4, 100, "abcdefghij\r"u8.ToArray());
         Assert.Equal(["abcd", "efgh", "ij\n"], s.Reads.Select(Encoding.Latin1.GetString));
-    }
-
-    [Fact]
-    public void Reprint_shows_the_line_again()
-    {
-        var screen = new Screen();
-        var lines = new LineDiscipline<Screen>(screen, 10);
-        lines.Type((byte)'a');
-        lines.Type(1);
-        screen.Shown.Clear();
-        lines.Reprint();
-        Assert.Equal([.. "a^A"u8], screen.Shown);
     }
 
     private static readonly Gen<(byte[] Typed, int Capacity, int ReadBytes)> s_sessions = Gen.Select(
