@@ -79,7 +79,8 @@ internal static unsafe class Acpi
     /// <summary>Signature as in memory, "APIC" and the like.</summary>
     internal static uint SignatureOf(byte* table) => *(uint*)table;
 
-    internal static uint Signature(ReadOnlySpan<byte> name) => Unsafe.ReadUnaligned<uint>(ref Unsafe.AsRef(in name[0]));
+    // No bounds check, which would throw: every caller passes a literal of four bytes.
+    internal static uint Signature(ReadOnlySpan<byte> name) => Unsafe.ReadUnaligned<uint>(ref System.Runtime.InteropServices.MemoryMarshal.GetReference(name));
 
     /// <summary>Address of entry i of a root table; false behind the last.</summary>
     internal static bool TryReadEntry(byte* root, uint length, bool isExtended, uint i, out ulong address)
