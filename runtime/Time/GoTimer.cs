@@ -86,7 +86,7 @@ public sealed unsafe class GoTimer
     /// </returns>
     public bool Stop()
     {
-        Lock.Acquire();
+        Lock.Acquire(LockRank.Chan);
         Disarm();
         bool was = _state.Stop();
         Lock.Release();
@@ -101,7 +101,7 @@ public sealed unsafe class GoTimer
 
     internal bool Set(TimeSpan duration, long periodNs)
     {
-        CoreState* cs = Lock.Acquire();
+        CoreState* cs = Lock.Acquire(LockRank.Chan);
         Disarm();
         bool was;
         if (_action != null && duration <= TimeSpan.Zero)
@@ -178,7 +178,7 @@ public sealed unsafe class GoTimer
 
     private void ExpireChannel()
     {
-        CoreState* cs = Lock.Acquire();
+        CoreState* cs = Lock.Acquire(LockRank.Chan);
         // GT2. Without a receiver the value stays where it is, in the state of being due.
         if (!_channel!.HasReceivers || !_state.TryExpire(cs->P->NowNs, out long dueNs))
         {
@@ -197,7 +197,7 @@ public sealed unsafe class GoTimer
 
     private void ExpireFunction()
     {
-        CoreState* cs = Lock.Acquire();
+        CoreState* cs = Lock.Acquire(LockRank.Chan);
         bool isDue = _state.TryExpire(cs->P->NowNs, out _);     // GT2
         if (isDue)
         {

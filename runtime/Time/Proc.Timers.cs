@@ -87,7 +87,7 @@ internal static unsafe partial class Proc
             {
                 p->TimersLock.Release();
                 e->Fire(e->Arg);
-                p->TimersLock.Acquire();
+                p->TimersLock.Acquire(LockRank.Timers);
             }
             else
             {
