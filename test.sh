@@ -30,7 +30,7 @@ heading "Build"
 dotnet restore Unikernel.sln --locked-mode -v q || broken "restore failed"
 # One node: images share the projects they are made of, and two builds of one project at once collide.
 dotnet build Unikernel.sln -c Release --no-restore -v q -m:1 || broken "the build failed"
-for project in test-harness/Guest/Guest.csproj samples/{hello,shell,wordcount}/*.csproj; do
+for project in test-harness/Guest/Guest.csproj samples/{hello,shell,stress,wordcount}/*.csproj; do
     dotnet build "$project" -c Linux --no-restore -v q -m:1 || broken "the build for Linux failed"
 done
 

@@ -47,6 +47,18 @@ public class SampleTests
         Assert.Equal(5, code);
     }
 
+    [Theory]
+    [InlineData(BootRoute.Kernel, "seconds=4 seed=3", 0, "stress: no goroutine lost")]
+    [InlineData(BootRoute.Linux, "seconds=4 seed=4", 0, "stress: no goroutine lost")]
+    [InlineData(BootRoute.Linux, "seconds=1 seed=5 lose", 1, "stress: THE BOOKS DO NOT BALANCE")]
+    public async Task Stress_loses_no_goroutine(BootRoute route, string arguments, int expected, string verdict)
+    {
+        await using Vm vm = Vm.Start("stress", arguments, route, cores: 4);
+        int code = await vm.WaitForExit();
+        Assert.Equal(expected, code);
+        Assert.Contains(verdict, vm.Log);
+    }
+
     [Fact]
     public async Task Hello_boots_in_32_MiB()
     {
