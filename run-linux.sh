@@ -19,7 +19,7 @@ The default sample is shell. The console is standard input and output.
   --list           list the samples
   --help           this text
 
-At a terminal, Ctrl-] ends the process and Ctrl-\ (while a program reads) dumps its goroutines; so does SIGQUIT.
+At a terminal, Ctrl-] ends the process and Ctrl-\ or SIGQUIT ends it with all goroutines' traces.
 
 Exit codes: the program's own (0 main returned, 2 panic or fatal error, 3 unusable machine), 124 timeout,
 64 wrong usage, 65 build failed, 69 a tool is missing.

@@ -34,6 +34,8 @@ for project in test-harness/Guest/Guest.csproj samples/{hello,shell,stress,wordc
     dotnet build "$project" -c Linux --no-restore -v q -m:1 || broken "the build for Linux failed"
 done
 
+dotnet build test-harness/Guest/Guest.csproj -c Checked --no-restore -v q -m:1 || broken "the checked build failed"
+
 heading "Format"
 dotnet format Unikernel.sln --no-restore --verify-no-changes --severity warn || broken "dotnet format would change files"
 

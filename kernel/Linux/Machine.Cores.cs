@@ -8,7 +8,7 @@ namespace Unikernel.Kernel;
 public static unsafe partial class Machine
 {
     private const nuint CoreStackBytes = 256 * 1024;
-    private const long FreezeWaitNs = 100_000_000;
+    private const long FreezeWaitNs = 1_000_000_000;
 
     private struct CoreStart
     {
@@ -78,7 +78,7 @@ public static unsafe partial class Machine
         Linux.Syscall(Linux.Membarrier, privateExpedited, 0);
     }
 
-    /// <summary>Stops all other cores where they are, whatever they do; <see cref="Core.Frozen"/> says where. Waits 100 ms at most for each.</summary>
+    /// <summary>Stops all other cores where they are, whatever they do; <see cref="Core.Frozen"/> says where. Waits a second at most for all.</summary>
     public static void FreezeOthers()
     {
         var self = CurrentCore;

@@ -49,6 +49,7 @@ internal unsafe struct FrameDescription
     internal byte* CieInstructionsEnd;
     internal nint DataAlign;
     internal nuint CodeAlign;
+    internal bool IsSignal;         // the caller is code that was interrupted
 }
 
 internal static unsafe class Unwinder
@@ -142,6 +143,7 @@ internal static unsafe class Unwinder
         d->DataAlign = ReadSleb(&c);
         _ = ReadUleb(&c);               // return address register: always 16
         bool hasLsda = false;
+        d->IsSignal = false;
         if (*augmentation == (byte)'z')
         {
             nuint size = ReadUleb(&c);
@@ -160,6 +162,7 @@ internal static unsafe class Unwinder
                         }
                         break;
                     case (byte)'S':
+                        d->IsSignal = true;
                         break;
                     default:
                         return false;   // a personality: not ours
@@ -404,7 +407,8 @@ internal static unsafe class Unwinder
         Apply(rules.Offset[RegR12 + 1], cfa, &r->R13);
         Apply(rules.Offset[RegR12 + 2], cfa, &r->R14);
         Apply(rules.Offset[RegR12 + 3], cfa, &r->R15);
-        r->Rsp = cfa;
+        long rsp = rules.Offset[RegRsp];            // a trap's frame: the interrupted code may have had another stack
+        r->Rsp = rsp is long.MaxValue or long.MinValue ? cfa : *(nuint*)(cfa + (nuint)rsp);
         return true;
     }
 
@@ -455,7 +459,7 @@ internal static unsafe class Unwinder
         next.R13 = *p.R13;
         next.R14 = *p.R14;
         next.R15 = *p.R15;
-        bool forward = next.Rsp > c->Rsp;       // a frame that does not consume stack would loop for ever
+        bool forward = next.Rsp > c->Rsp || d.IsSignal;     // a frame that does not consume stack would loop for ever; a trap's may go to another
         *c = next;
         return forward && IsCode(c->Rip);
     }

@@ -21,6 +21,7 @@ internal static unsafe class Traceback
     private const int MaxFrames = 100;
     private const int HalfFrames = MaxFrames / 2;
     private const int NameBytes = 512;
+    private const int MaxHandlerFrames = 32;
     private const long NsPerMinute = 60_000_000_000;
 
     /// <summary>Everybody's trace while the other cores stand still; then they go on.</summary>
@@ -54,7 +55,9 @@ internal static unsafe class Traceback
             Machine.Print(" m="u8);
             Machine.PrintDecimal((ulong)Machine.CurrentCore->Id);
             Machine.Print("\n"u8);
-            OnFatalTrap(f);
+            PrintTrapped(f, Proc.GetG() == ThisCore.State->G0);
+            TraceWriter w = default;
+            PrintOthers(&w, Proc.GetG());
             Machine.Print("\n"u8);
             Machine.PrintRegisters(f);
         }
@@ -167,10 +170,16 @@ internal static unsafe class Traceback
         c = default;
         for (int i = 0; i < Machine.CoresStarted; i++)
         {
-            TrapFrame* f = Machine.CoreAt(i)->Frozen;
-            if (f != null && (byte*)f->Rsp >= gp->StackLo && (byte*)f->Rsp < gp->StackHi)
+            Core* core = Machine.CoreAt(i);
+            TrapFrame* f = core->Frozen;
+            if (f == null)
             {
-                c = ContextOf(f);
+                continue;
+            }
+            UnwindContext at = ContextOf(f);
+            if (IsOnStackOf(gp, &at) || (core->G == gp && StepToStackOf(gp, &at)))
+            {
+                c = at;
                 isExact = true;
                 return true;
             }
@@ -190,6 +199,23 @@ internal static unsafe class Traceback
         c.Rip = saved[6];
         c.Rsp = (nuint)(saved + 7);
         return true;
+    }
+
+    private static bool IsOnStackOf(G* gp, UnwindContext* c) => (byte*)c->Rsp >= gp->StackLo && (byte*)c->Rsp < gp->StackHi;
+
+    // The core was frozen in an interrupt handler, on a stack of its own: outwards to what that interrupted.
+    private static bool StepToStackOf(G* gp, UnwindContext* c)
+    {
+        bool more = true;
+        for (int i = 0; more && i < MaxHandlerFrames; i++)
+        {
+            more = Unwinder.Step(c, i == 0);
+            if (IsOnStackOf(gp, c))
+            {
+                return true;
+            }
+        }
+        return false;
     }
 
     internal static void PrintHeader(TraceWriter* w, G* gp)

@@ -10,7 +10,7 @@ namespace Unikernel.Samples;
 internal static class Crash
 {
     /// <summary>The kinds, for <c>help</c>.</summary>
-    public const string Usage = "null|div|overflow|throw|deadlock|stack|hang";
+    public const string Usage = "null|div|overflow|throw|deadlock|stack|nil|hang";
 
     /// <summary>The kinds.</summary>
     public static IReadOnlyList<string> Kinds { get; } = Usage.Split('|');
@@ -26,6 +26,7 @@ internal static class Crash
             case "throw": throw new InvalidOperationException("thrown by the crash command");
             case "deadlock": WaitForNobody(); break;
             case "stack": OverflowStack(); break;
+            case "nil": Go.Run(null!); break;
             case "hang": KeepEveryCoreBusy(); break;
             default: Console.WriteLine($"usage: crash {Usage}"); break;
         }

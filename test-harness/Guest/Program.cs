@@ -16,6 +16,10 @@ internal static unsafe class Program
 
     private static int Main(string[] args)
     {
+        if (args is [LockOrder.Argument])
+        {
+            return LockOrder.Break();
+        }
         string filter = args.Length > 0 ? args[0] : "";
         List<TestCase> cases = [.. TestCase.Find(typeof(Program).Assembly).Where(c => c.Name.Contains(filter, StringComparison.Ordinal))];
         Send(FrameType.Hello, cases.Count.ToString(System.Globalization.CultureInfo.InvariantCulture));

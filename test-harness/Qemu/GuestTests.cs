@@ -79,6 +79,8 @@ public sealed class Linux2() : GuestRun(BootRoute.Linux, 2);
 
 public sealed class Linux4() : GuestRun(BootRoute.Linux, 4);
 
+public sealed class Checked4() : GuestRun(BootRoute.Checked, 4);
+
 public class GuestOnQemu1(Qemu1 run) : GuestResults(run), IClassFixture<Qemu1>;
 
 public class GuestOnQemu2(Qemu2 run) : GuestResults(run), IClassFixture<Qemu2>;
@@ -90,6 +92,19 @@ public class GuestOnLinux1(Linux1 run) : GuestResults(run), IClassFixture<Linux1
 public class GuestOnLinux2(Linux2 run) : GuestResults(run), IClassFixture<Linux2>;
 
 public class GuestOnLinux4(Linux4 run) : GuestResults(run), IClassFixture<Linux4>;
+
+public class GuestChecked4(Checked4 run) : GuestResults(run), IClassFixture<Checked4>
+{
+    [Theory]
+    [InlineData(BootRoute.Checked, 2, "fatal error: lock order: taking chan while holding sched\n")]
+    [InlineData(BootRoute.Linux, 0, "not noticed\n")]
+    public async Task Locks_out_of_order_are_fatal_in_a_checked_build_and_cost_nothing_otherwise(BootRoute route, int code, string says)
+    {
+        await using Vm vm = Vm.Start("Guest", "break-lock-order", route);
+        Assert.Equal(code, await vm.WaitForExit());
+        Assert.StartsWith(says, vm.Log);
+    }
+}
 
 public abstract class GuestResults(GuestRun run)
 {

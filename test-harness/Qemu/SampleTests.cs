@@ -91,6 +91,7 @@ public class SampleTests
         ["throw", "panic: System.InvalidOperationException: thrown by the crash command", "Crash.Run"],
         ["deadlock", "fatal error: all goroutines are asleep - deadlock!", "goroutine 1 [chan receive (nil chan)]:"],
         ["stack", "fatal error: stack overflow", "frames elided..."],
+        ["nil", "fatal error: go of nil func value", "Crash.Run"],
     ];
 
     public static TheoryData<BootRoute, string, string, string> CrashesByRoute()
@@ -162,6 +163,7 @@ public class SampleTests
         await using Vm vm = Vm.Start("shell", route: route);
         var e = await Assert.ThrowsAsync<VmException>(() => vm.Expect("this is never printed", 3));
         Assert.Contains("goroutine 1 [IO wait]:", e.Message);
+        Assert.Contains(route == BootRoute.Linux ? "SIGQUIT: quit\n" : "NMI: quit\n", e.Message);
     }
 
     [Theory]

@@ -28,6 +28,9 @@ public enum BootRoute
 
     /// <summary>No virtual machine: the same program as a Linux process.</summary>
     Linux,
+
+    /// <summary>The same, built in configuration Checked.</summary>
+    Checked,
 }
 
 /// <summary>A failure in the guest, with its console log.</summary>
@@ -69,6 +72,16 @@ public sealed class Vm : IAsyncDisposable
         }
     }
 
+    /// <summary>Processor time the process (QEMU, or the program) has used.</summary>
+    public TimeSpan CpuTime
+    {
+        get
+        {
+            _qemu.Refresh();
+            return _qemu.TotalProcessorTime;
+        }
+    }
+
     /// <summary>What the guest wrote to its second serial port; whole after <see cref="WaitForExit"/>.</summary>
     public byte[] SecondPort => File.Exists(SecondPortPath) ? File.ReadAllBytes(SecondPortPath) : [];
 
@@ -85,9 +98,9 @@ public sealed class Vm : IAsyncDisposable
     {
         string directory = Directory.CreateTempSubdirectory("unikernel-vm").FullName;
         string path = Path.Combine(Root, "artifacts", "images", image, image);
-        if (route == BootRoute.Linux)
+        if (route is BootRoute.Linux or BootRoute.Checked)
         {
-            return Start(path + ".linux", [$"mem={memory}", $"cores={cores}", $"port2={directory}/com2", "tty=0", .. arguments.Split(' ')], directory, true);
+            return Start(path + (route == BootRoute.Linux ? ".linux" : ".checked"), [$"mem={memory}", $"cores={cores}", $"port2={directory}/com2", "tty=0", .. arguments.Split(' ')], directory, true);
         }
         List<string> command =
         [

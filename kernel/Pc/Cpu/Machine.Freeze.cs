@@ -14,7 +14,7 @@ namespace Unikernel.Kernel;
 public static unsafe partial class Machine
 {
     private const uint IpiNmi = 0x4400;
-    private const long FreezeWithinNs = 100_000_000;
+    private const long FreezeWithinNs = 1_000_000_000;   // a virtual core may not be scheduled for long
     private const long SameNmiNs = 1_000_000_000;
 
     private struct NmiState

@@ -11,18 +11,29 @@
 
 .balign 16
 .global TrapStubs
+.type TrapStubs, @function
 TrapStubs:
+    .cfi_startproc simple                   // a core may be frozen here: CFA = address of the saved RIP, as below
+    .cfi_signal_frame
+    .cfi_def_cfa rsp, 0
+    .cfi_offset rip, 0
+    .cfi_offset rsp, 24
 .set vector, 0
 .rept 256
     .balign 16
     .if !(vector == 8 || (vector >= 10 && vector <= 14) || vector == 17 || vector == 21 || vector == 29 || vector == 30)
+    .cfi_def_cfa_offset 0
     push 0
     .endif
+    .cfi_def_cfa_offset 8
     .byte 0x68                              // push imm32
     .long vector
+    .cfi_def_cfa_offset 16
     jmp TrapCommon
     .set vector, vector + 1
 .endr
+    .cfi_endproc
+.size TrapStubs, . - TrapStubs
 
 .balign 16
 .global TrapCommon

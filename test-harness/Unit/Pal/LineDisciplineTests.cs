@@ -16,11 +16,10 @@ public class LineDisciplineTests
     private const byte Backspace = 8;
     private const byte CtrlU = 21;
     private const byte CtrlW = 23;
-    private const byte CtrlBackslash = 28;
     private const byte Delete = 127;
 
     private static readonly byte[] s_editingKeys =
-        [CtrlC, CtrlD, Backspace, CtrlU, CtrlW, CtrlBackslash, Delete];
+        [CtrlC, CtrlD, Backspace, CtrlU, CtrlW, Delete];
 
     private sealed class Screen : IEcho
     {
@@ -79,7 +78,6 @@ public class LineDisciplineTests
     [InlineData("a\0b\u001bc\r", "a\0b\u001bc\n", "a^@b^[c\n")]
     [InlineData("\u0001\b\r", "\n", "^A\b \b\b \b\n")]
     [InlineData("a\tb\r", "a\tb\n", "a b\n")]
-    [InlineData("a\u001cb\r", "ab\n", "a^\\\nb\n")]
     [InlineData("unfinished", "", "unfinished")]
     public void Keys(string typed, string read, string? echo)
     {
@@ -190,8 +188,6 @@ public class LineDisciplineTests
                     case CtrlW:
                         string kept = line.TrimEnd(' ', '\t');
                         line = kept[..(kept.LastIndexOfAny([' ', '\t']) + 1)];
-                        break;
-                    case CtrlBackslash:
                         break;
                     default:
                         line += (char)b;
