@@ -31,6 +31,7 @@ internal unsafe struct P
     internal int SliceTicks;            // ticks since it changed
     internal bool IsSpinning;           // looks for work to steal
     internal bool HasTick;              // the alarm will come for the slice's sake
+    internal bool KeepsOrder;           // timers have readied one already: the others come after it (TM7)
     internal ulong Seed;                // of the order of stealing
     internal long NowNs;                // coarse clock, for how long goroutines wait
     internal long NextId;               // ids of goroutines, by batches
@@ -477,7 +478,7 @@ internal static unsafe partial class Proc
         gp->SinceNs = p->NowNs;
         gp->LastP = (byte)p->Id;
         GQueue overflow = default;
-        p->Runq.Put(gp, next, ref overflow);
+        p->Runq.Put(gp, next && !p->KeepsOrder, ref overflow);
         if (overflow.Count != 0)
         {
             PutGlobal(ref overflow);

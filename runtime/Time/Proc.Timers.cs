@@ -12,6 +12,8 @@
 // TM6  An event that lies in an object keeps it alive while in the heap. The collector finds these by ForEachTimerRoot;
 //      with goroutines running it has to shade what AddTimer puts in, too. One taken out to be fired is on g0's stack at
 //      most, at a raised lock depth, so never while the world is stopped.
+// TM7  Of those that fall due together the first goes to runnext, the others to the queue's end: in the order of their
+//      times, where Go lets the last one run first.
 // Context: goroutine and g0. Allocates: pages, never given back. Reference: Go's time.go.
 using Unikernel.Kernel;
 
@@ -93,7 +95,9 @@ internal static unsafe partial class Proc
             {
                 e->Fire(e->Arg);
             }
+            p->KeepsOrder = true;
         }
+        p->KeepsOrder = false;
         long next = p->Timers.Count == 0 ? long.MaxValue
             : p->Timers.FirstWhenNs > now ? p->Timers.FirstWhenNs
             : now + BurstNs;
