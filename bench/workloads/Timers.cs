@@ -1,4 +1,4 @@
-// Timers: how late a sleeper wakes, and what a timer costs. Its Go twin has the workload that is skipped here.
+// Timers: how late a sleeper wakes, and what a timer costs.
 using System;
 using System.Diagnostics;
 using System.Threading;
@@ -9,6 +9,7 @@ internal static class Timers
 {
     private const int TimerCount = 1_000_000;
     private const int SleepCount = 200;
+    private const int PreemptCount = 20;
 
     private static readonly TimeSpan s_timerSpread = TimeSpan.FromSeconds(1);
 
@@ -66,5 +67,27 @@ internal static class Timers
         return late;
     }
 
-    internal static void PreemptTight() => Report.Skip("no preemption yet");
+    // A loop without calls on every core: how late a sleeper wakes beside them.
+    internal static void PreemptTight()
+    {
+        int started = 0;
+        bool stop = false;
+        for (int i = 0; i < Program.Procs; i++)
+        {
+            Go.Run(() =>
+            {
+                Interlocked.Increment(ref started);
+                while (!Volatile.Read(ref stop))
+                {
+                }
+            });
+        }
+        while (Volatile.Read(ref started) < Program.Procs)
+        {
+            Go.Gosched();
+        }
+        double[] late = Lateness(PreemptCount, TimeSpan.FromMilliseconds(1));
+        Volatile.Write(ref stop, true);
+        Report.Percentiles("", late, 50, 99);
+    }
 }
