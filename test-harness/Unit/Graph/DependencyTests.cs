@@ -29,7 +29,7 @@ public class DependencyTests
     private static readonly string[] s_applications =
     [
         "bench/figures/figures", "bench/workloads/workloads", "samples/hello/hello", "samples/shell/shell",
-        "samples/sieve/sieve", "samples/wordcount/wordcount", "test-harness/Guest/Guest",
+        "samples/sieve/sieve", "samples/stress/stress", "samples/wordcount/wordcount", "test-harness/Guest/Guest",
     ];
 
     [Fact]
