@@ -26,7 +26,7 @@ internal static class Crash
             case "throw": throw new InvalidOperationException("thrown by the crash command");
             case "deadlock": WaitForNobody(); break;
             case "stack": OverflowStack(); break;
-            case "nil": Go.Run(null!); break;
+            case "nil": RunNothing(); break;
             case "hang": KeepEveryCoreBusy(); break;
             default: Console.WriteLine($"usage: crash {Usage}"); break;
         }
@@ -45,6 +45,13 @@ internal static class Crash
     {
         int value = default(Chan<int>).Receive();
         Console.WriteLine(value);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void RunNothing()
+    {
+        Go.Run(null!);
+        Console.WriteLine("not reached");
     }
 
     // No end and no report of its own: Ctrl-\ gives one.

@@ -91,7 +91,7 @@ public class SampleTests
         ["throw", "panic: System.InvalidOperationException: thrown by the crash command", "Crash.Run"],
         ["deadlock", "fatal error: all goroutines are asleep - deadlock!", "goroutine 1 [chan receive (nil chan)]:"],
         ["stack", "fatal error: stack overflow", "frames elided..."],
-        ["nil", "fatal error: go of nil func value", "Unikernel.Go.Run"],
+        ["nil", "fatal error: go of nil func value", "Crash.RunNothing"],
     ];
 
     public static TheoryData<BootRoute, string, string, string> CrashesByRoute()
