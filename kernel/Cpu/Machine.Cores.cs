@@ -14,6 +14,9 @@ public static unsafe partial class Machine
     /// <summary>No more cores than this are used.</summary>
     public const int MaxCores = 64;
 
+    /// <summary>Unit of GrowHeap: Go's page.</summary>
+    public const nuint HeapPageBytes = 8192;
+
     private struct CoreTable
     {
         internal fixed ulong Cores[MaxCores];

@@ -30,6 +30,12 @@ public static unsafe partial class Machine
     /// <summary>Bytes reserved for goroutine stacks: 8 TiB.</summary>
     public const ulong StackRegionSize = 0x800_0000_0000;
 
+    /// <summary>Reserved for the runtime's tables over the heap.</summary>
+    public const ulong TableRegionBase = 0xc00_0000_0000;
+
+    /// <summary>Bytes reserved for them: 1 TiB.</summary>
+    public const ulong TableRegionSize = 0x100_0000_0000;
+
     /// <summary>Where memory mapped by programs (mmap) lives.</summary>
     public const ulong MapRegionBase = 0xa00_0000_0000;
 
@@ -45,6 +51,15 @@ public static unsafe partial class Machine
     private static nuint s_freeCount;
     private static nuint s_totalMemory;         // immutable after InitMemory
     private static bool s_hasGuardAdvice;
+
+    /// <summary>Whether GrowHeap gives zeroed memory.</summary>
+    public const bool FreshHeapIsZero = true;
+
+    /// <summary>No piece of the heap lies below. Immutable after InitMemory.</summary>
+    public static byte* HeapBase { get; private set; }
+
+    /// <summary>No piece of the heap lies at or above.</summary>
+    public static byte* HeapLimit => HeapBase + s_totalMemory;
 
     /// <summary>Bytes of memory the kernel manages.</summary>
     public static nuint TotalMemory => s_totalMemory;
@@ -63,9 +78,11 @@ public static unsafe partial class Machine
         }
         s_heapNext = (byte*)(((nuint)memory + HeapAlignment - 1) & ~(HeapAlignment - 1));
         s_heapEnd = s_heapNext + s_totalMemory;
+        HeapBase = s_heapNext;
         Linux.Syscall(Linux.Madvise, (nint)s_heapNext, (nint)s_totalMemory, AdviseHugePages);  // where Linux has them
         if (Linux.Map(StackRegionBase, StackRegionSize, MapNoReserve | MapFixed) < 0
-            || Linux.Map(MapRegionBase, MapRegionSize, MapNoReserve | MapFixed) < 0)
+            || Linux.Map(MapRegionBase, MapRegionSize, MapNoReserve | MapFixed) < 0
+            || Linux.Map(TableRegionBase, TableRegionSize, MapNoReserve | MapFixed) < 0)
         {
             RefuseMachine("the regions for stacks and mappings cannot be reserved (ulimit -v?)"u8);
         }
@@ -151,10 +168,10 @@ public static unsafe partial class Machine
         UnlockMemory();
     }
 
-    /// <summary>The next zeroed piece of the heap, right after the last; null when memory is out.</summary>
+    /// <summary>The next zeroed piece of the heap, of whole pages of HeapPageBytes; null when memory is out.</summary>
     public static void* GrowHeap(nuint bytes)
     {
-        bytes = (bytes + (nuint)PageBytes - 1) & ~((nuint)PageBytes - 1);
+        bytes = (bytes + HeapPageBytes - 1) & ~(HeapPageBytes - 1);
         LockMemory();
         var p = s_heapNext;
         if (bytes > (nuint)(s_heapEnd - p))

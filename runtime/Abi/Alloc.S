@@ -1,14 +1,36 @@
 # Allocation fast paths and reference stores.
 #
-# AL1  gs:[CORE_ALLOC_PTR] .. gs:[CORE_ALLOC_LIMIT] is zeroed memory of this core; an object starts at the
-#      pointer, its header word lies in the 8 bytes before.
+# AL1  gs:[CORE_CACHE] is this core's MCache. An object goes where its class's window begins, its header word lies in the 8
+#      bytes before; the window's memory is zero and nobody else's. Nothing here is interrupted: it is not managed code.
 # AL2  Every helper between __abi_helpers_start and __abi_helpers_end is a leaf that has not moved rsp where it
 #      touches the caller's pointers, so that a fault there is the caller's NullReferenceException.
-# AL3  Register use of the by-ref helper: rdi and rsi advance by 8, rcx is lost, nothing else.
+# AL3  Register use of the by-ref helper: rdi and rsi advance by 8, rax and rcx are lost, nothing else.
+# AL4  While gc_barrier is active, a stored reference that is not marked yet goes to the core's shade buffer (Gc/Barrier.cs).
 # Context: goroutine. Allocates: that is what it does. Reference: src/coreclr/jit/targetamd64.h for registers.
     .intel_syntax noprefix
     .include "Abi.inc"
     .text
+
+# From the window of the class of esi bytes and the type's contents. In: rdi = type, esi = bytes, at most SMALL_MOST.
+# Out: rax = object, its type word not written; rcx, r8, r9 lost. Jumps to \slow with rdi and rsi as they were.
+.macro BUMP slow
+    mov     r8, gs:[CORE_CACHE]
+    mov     ecx, esi
+    shr     ecx, 3
+    movzx   ecx, byte ptr [r8 + rcx]
+    movzx   r9d, word ptr [rdi + MT_FLAGS]
+    shl     ecx, WINDOW_PAIR_SHIFT
+    and     r9d, MT_HAS_POINTERS
+    shr     r9d, MT_POINTERS_SHIFT
+    add     r8, rcx
+    add     r8, r9
+    mov     rax, [r8 + CACHE_WINDOWS + WINDOW_PTR]
+    mov     rcx, [r8 + CACHE_WINDOWS + WINDOW_SLOT_BYTES]
+    add     rcx, rax
+    cmp     rcx, [r8 + CACHE_WINDOWS + WINDOW_LIMIT]
+    ja      \slow
+    mov     [r8 + CACHE_WINDOWS + WINDOW_PTR], rcx
+.endm
 
 # object RhpNewFast(MethodTable* type)
     .globl  RhpNewFast
@@ -16,15 +38,12 @@
 RhpNewFast:
     .cfi_startproc
     mov     esi, [rdi + MT_BASE_SIZE]
-    mov     rax, gs:[CORE_ALLOC_PTR]
-    add     rsi, rax
-    cmp     rsi, gs:[CORE_ALLOC_LIMIT]
+    cmp     esi, SMALL_MOST
     ja      1f
-    mov     gs:[CORE_ALLOC_PTR], rsi
+    BUMP    1f
     mov     [rax], rdi
     ret
-1:  sub     rsi, rax
-    xor     edx, edx
+1:  xor     edx, edx
     jmp     AbiAllocSlow
     .cfi_endproc
     .size   RhpNewFast, . - RhpNewFast
@@ -44,13 +63,9 @@ RhpNewArrayFast:
     imul    rsi, rcx
     lea     rsi, [rsi + rax + 7]
     and     rsi, -8
-1:  mov     rax, gs:[CORE_ALLOC_PTR]
-    mov     rcx, gs:[CORE_ALLOC_LIMIT]
-    sub     rcx, rax
-    cmp     rsi, rcx
+1:  cmp     rsi, SMALL_MOST
     ja      2f
-    add     rsi, rax
-    mov     gs:[CORE_ALLOC_PTR], rsi
+    BUMP    2f
     mov     [rax], rdi
     mov     [rax + ARRAY_LENGTH], edx
     ret
@@ -79,7 +94,31 @@ RhNewString:
     .globl  __abi_helpers_start, __abi_helpers_end
 __abi_helpers_start:
 
-# void RhpAssignRef(ref object slot, object value): no barrier until there is a concurrent collector
+# Shades the reference in \value, with the scratch registers rax and rcx (AL4). Goes to \full when the buffer is full
+# now, else to \done.
+.macro SHADE value, done, full
+    mov     rax, \value
+    sub     rax, gc_barrier[rip + BARRIER_BASE]
+    cmp     rax, gc_barrier[rip + BARRIER_BYTES]
+    jae     \done                   # null, or not of the heap
+    shr     rax, 4
+    mov     rcx, rax
+    shr     rcx, 6
+    shl     rcx, 3
+    add     rcx, gc_barrier[rip + BARRIER_MARKS]
+    and     eax, 63
+    mov     rcx, [rcx]
+    bt      rcx, rax
+    jc      \done                   # marked already
+    mov     rcx, gs:[CORE_SHADE_PTR]
+    mov     [rcx], \value
+    add     rcx, 8
+    mov     gs:[CORE_SHADE_PTR], rcx
+    cmp     rcx, gs:[CORE_SHADE_END]
+    jae     \full
+.endm
+
+# void RhpAssignRef(ref object slot, object value)
     .globl  RhpAssignRef, RhpCheckedAssignRef
     .type   RhpAssignRef, @function
     .type   RhpCheckedAssignRef, @function
@@ -87,7 +126,11 @@ RhpAssignRef:
 RhpCheckedAssignRef:
     .cfi_startproc
     mov     [rdi], rsi
+    cmp     byte ptr gc_barrier[rip], 0
+    jne     1f
     ret
+1:  SHADE   rsi, 2f, AbiShadeFull
+2:  ret
     .cfi_endproc
     .size   RhpAssignRef, . - RhpAssignRef
 
@@ -100,7 +143,18 @@ RhpByRefAssignRef:
     mov     [rdi], rcx
     add     rdi, 8
     add     rsi, 8
+    cmp     byte ptr gc_barrier[rip], 0
+    jne     1f
     ret
+1:  push    rdx
+    .cfi_adjust_cfa_offset 8
+    mov     rdx, rcx
+    SHADE   rdx, 2f, 3f
+2:  pop     rdx
+    .cfi_adjust_cfa_offset -8
+    ret
+3:  pop     rdx
+    jmp     AbiShadeFull
     .cfi_endproc
     .size   RhpByRefAssignRef, . - RhpByRefAssignRef
 
@@ -111,7 +165,16 @@ RhpCheckedLockCmpXchg:
     .cfi_startproc
     mov     rax, rdx
     lock cmpxchg [rdi], rsi
+    jne     1f
+    cmp     byte ptr gc_barrier[rip], 0
+    jne     2f
+1:  ret
+2:  mov     rdx, rax
+    SHADE   rsi, 3f, 4f
+3:  mov     rax, rdx
     ret
+4:  mov     rax, rdx
+    jmp     AbiShadeFull
     .cfi_endproc
     .size   RhpCheckedLockCmpXchg, . - RhpCheckedLockCmpXchg
 
@@ -120,9 +183,17 @@ RhpCheckedLockCmpXchg:
     .type   RhpCheckedXchg, @function
 RhpCheckedXchg:
     .cfi_startproc
-    mov     rax, rsi
-    xchg    [rdi], rax
+    mov     rdx, rsi
+    xchg    [rdi], rdx
+    cmp     byte ptr gc_barrier[rip], 0
+    jne     1f
+    mov     rax, rdx
     ret
+1:  SHADE   rsi, 2f, 3f
+2:  mov     rax, rdx
+    ret
+3:  mov     rax, rdx
+    jmp     AbiShadeFull
     .cfi_endproc
     .size   RhpCheckedXchg, . - RhpCheckedXchg
 
@@ -131,7 +202,16 @@ RhpCheckedXchg:
     .type   RhBulkMoveWithWriteBarrier, @function
 RhBulkMoveWithWriteBarrier:
     .cfi_startproc
-    jmp     memmove
+    cmp     rdx, 16384
+    ja      1f
+    cmp     byte ptr gc_barrier[rip], 0
+    je      memmove
+1:  test    rdx, rdx
+    je      2f
+    cmp     byte ptr [rdi], dil     # a null pointer faults here, on the caller's account (AL2)
+    cmp     byte ptr [rsi], dil
+    jmp     GcBulkMove
+2:  ret
     .cfi_endproc
     .size   RhBulkMoveWithWriteBarrier, . - RhBulkMoveWithWriteBarrier
 
@@ -185,6 +265,56 @@ RhpInitialInterfaceDispatch:
     .cfi_endproc
     .size   RhpInitialDynamicInterfaceDispatch, . - RhpInitialDynamicInterfaceDispatch
 __abi_helpers_end:
+
+# The core's shade buffer is full: empties it. Every register is kept, for the by-ref helper promises that, and so is the
+# core until the buffer is empty (the next barrier on this core would write behind its end).
+    .type   AbiShadeFull, @function
+AbiShadeFull:
+    .cfi_startproc
+    push    rbp
+    .cfi_adjust_cfa_offset 8
+    .cfi_rel_offset rbp, 0
+    mov     rbp, rsp
+    .cfi_def_cfa_register rbp
+    inc     dword ptr gs:[CORE_LOCK_DEPTH]
+    push    rax
+    push    rcx
+    push    rdx
+    push    rsi
+    push    rdi
+    push    r8
+    push    r9
+    push    r10
+    push    r11
+    sub     rsp, XSAVE_BYTES + 64
+    and     rsp, -64
+    xor     eax, eax
+    .irp    at, 512, 520, 528, 536, 544, 552, 560, 568
+    mov     [rsp + \at], rax
+    .endr
+    mov     eax, 7
+    xor     edx, edx
+    xsave64 [rsp]
+    call    GcFlushShaded
+    call    SchedRelease
+    mov     eax, 7
+    xor     edx, edx
+    xrstor64 [rsp]
+    lea     rsp, [rbp - 72]
+    pop     r11
+    pop     r10
+    pop     r9
+    pop     r8
+    pop     rdi
+    pop     rsi
+    pop     rdx
+    pop     rcx
+    pop     rax
+    pop     rbp
+    .cfi_def_cfa rsp, 8
+    ret
+    .cfi_endproc
+    .size   AbiShadeFull, . - AbiShadeFull
 
 # Saves every argument register, asks CoreLib for the target, goes there.
     .type   AbiResolve, @function
@@ -277,7 +407,18 @@ RhGetThreadEntryPointAddress:
     ret
     .cfi_endproc
 
+# BarrierState* AbiGetBarrier()
+    .globl  AbiGetBarrier
+    .type   AbiGetBarrier, @function
+AbiGetBarrier:
+    .cfi_startproc
+    lea     rax, gc_barrier[rip]
+    ret
+    .cfi_endproc
+
     .data
+    .balign 64
+gc_barrier:         .quad 0, 0, 0, 0    # BarrierState, runtime/Gc/Barrier.cs
     .balign 8
     .globl  RhpTrapThreads, __security_cookie, g_cpuFeatures
 RhpTrapThreads:     .quad 0         # never set: preemption does not poll

@@ -1,10 +1,11 @@
-// What System.GC asks for, as far as it can be answered without a collector.
+// What System.GC asks of the collector. One generation: it is called 2, the last one.
 //
-// Asking for a collection is refused by name (PlatformNotSupportedException): nothing would be collected.
-// Registering for finalization succeeds and never comes due: no object is ever found dead.
+// GI1  A collection is always of the whole heap; modes and generations make no difference but for "non-blocking".
+// Context: goroutine. Allocates nothing.
 using System;
 using System.Runtime;
 using Unikernel.Kernel;
+using Unikernel.Runtime.Gc;
 using Unikernel.Runtime.Sched;
 
 namespace Unikernel.Runtime.Abi;
@@ -12,57 +13,52 @@ namespace Unikernel.Runtime.Abi;
 internal static unsafe class GcInterface
 {
     private const int MaxGeneration = 2;
-
-    private static PlatformNotSupportedException NoCollector() =>
-        new("There is no garbage collector in this release: memory is never freed.");
+    private const int NonBlocking = 1;
+    private const long NsPerTick = 100;
 
     [RuntimeExport("RhpCollect")]
-    internal static void Collect(int generation, int mode, int lowMemory) => throw NoCollector();
+    internal static void Collect(int generation, int mode, int lowMemory)
+    {
+        if ((mode & NonBlocking) != 0)
+        {
+            Mgc.CollectInBackground();
+        }
+        else
+        {
+            Mgc.Collect();
+        }
+    }
 
     [RuntimeExport("RhpStartNoGCRegion")]
     internal static int StartNoGcRegion(long totalSize, int hasLohSize, long lohSize, int disallowFullBlockingGc) =>
-        throw NoCollector();
+        Mgc.StartNoGcRegion(totalSize);
 
     [RuntimeExport("RhpEndNoGCRegion")]
-    internal static int EndNoGcRegion() => throw NoCollector();
-
-    [RuntimeExport("RhWaitForPendingFinalizers")]
-    internal static void WaitForPendingFinalizers(int allowReentrantWait) => throw NoCollector();
-
-    [RuntimeExport("RhpWaitForFinalizerRequest")]
-    internal static uint WaitForFinalizerRequest() => throw NoCollector();
-
-    [RuntimeExport("RhpSignalFinalizationComplete")]
-    internal static void SignalFinalizationComplete(uint count, int observedFullGcCount) => throw NoCollector();
-
-    [RuntimeExport("RhpGetNextFinalizableObject")]
-    internal static void* GetNextFinalizableObject() => null;
-
-    [RuntimeExport("RhSuppressFinalize")]
-    internal static void SuppressFinalize(void* o)
-    {
-    }
-
-    [RuntimeExport("RhReRegisterForFinalize")]
-    internal static bool ReRegisterForFinalize(void* o) => true;
+    internal static int EndNoGcRegion() => Mgc.EndNoGcRegion();
 
     [RuntimeExport("RhGetMaxGcGeneration")]
     internal static int GetMaxGcGeneration() => MaxGeneration;
 
     [RuntimeExport("RhGetGeneration")]
-    internal static int GetGeneration(void* o) => 0;
+    internal static int GetGeneration(void* o) => MaxGeneration;
 
     [RuntimeExport("RhGetGcCollectionCount")]
-    internal static int GetGcCollectionCount(int generation, bool getSpecialGcCount) => 0;
-
-    [RuntimeExport("RhGetLastGCStartTime")]
-    internal static long GetLastGcStartTime(int generation) => 0;
-
-    [RuntimeExport("RhGetLastGCDuration")]
-    internal static long GetLastGcDuration(int generation) => 0;
+    internal static int GetGcCollectionCount(int generation, bool getSpecialGcCount) => (int)Mgc.CycleCount;
 
     [RuntimeExport("RhGetTotalPauseDuration")]
-    internal static long GetTotalPauseDuration() => 0;
+    internal static long GetTotalPauseDuration() => Mgc.PauseTotalNs / NsPerTick;
+
+    [RuntimeExport("RhpGetGcTotalMemory")]
+    internal static long GetGcTotalMemory() => Mgc.HeapLive;
+
+    [RuntimeExport("RhGetAllocatedBytesForCurrentThread")]
+    internal static long GetAllocatedBytesForCurrentThread() => Mgc.AllocatedByCaller();
+
+    [RuntimeExport("RhGetTotalAllocatedBytes")]
+    internal static long GetTotalAllocatedBytes() => Mgc.TotalAllocated();
+
+    [RuntimeExport("RhGetTotalAllocatedBytesPrecise")]
+    internal static long GetTotalAllocatedBytesPrecise() => Mgc.TotalAllocated();
 
     [RuntimeExport("RhIsServerGc")]
     internal static bool IsServerGc() => false;
@@ -109,63 +105,6 @@ internal static unsafe class GcInterface
     internal static void UnregisterForGcReporting(void* registration)
     {
     }
-
-    // Objects outlive everything here, so every handle kind is a plain slot.
-    [RuntimeExport("RhpHandleAlloc")]
-    internal static void** HandleAlloc(void* o, int type) => AllocHandle(o, null);
-
-    [RuntimeExport("RhpHandleAllocDependent")]
-    internal static void** HandleAllocDependent(void* primary, void* secondary) => AllocHandle(primary, secondary);
-
-    private static SpinLock s_handlesLock;
-    private static void** s_freeHandles;        // guarded by s_handlesLock
-
-    private static void** AllocHandle(void* o, void* secondary)
-    {
-        s_handlesLock.Acquire();
-        void** h = s_freeHandles;
-        if (h != null)
-        {
-            s_freeHandles = (void**)h[0];
-        }
-        s_handlesLock.Release();
-        if (h == null)
-        {
-            h = (void**)OffHeap.Alloc(2 * (nuint)sizeof(void*));
-            if (h == null)
-            {
-                return null;
-            }
-        }
-        h[0] = o;
-        h[1] = secondary;
-        return h;
-    }
-
-    [RuntimeExport("RhHandleFree")]
-    internal static void HandleFree(void** handle)
-    {
-        s_handlesLock.Acquire();
-        handle[0] = s_freeHandles;
-        s_freeHandles = handle;
-        s_handlesLock.Release();
-    }
-
-    [RuntimeExport("RhHandleGet")]
-    internal static void* HandleGet(void** handle) => handle[0];
-
-    [RuntimeExport("RhHandleSet")]
-    internal static void HandleSet(void** handle, void* o) => handle[0] = o;
-
-    [RuntimeExport("RhHandleGetDependent")]
-    internal static void* HandleGetDependent(void** handle, void** secondary)
-    {
-        *secondary = handle[1];
-        return handle[0];
-    }
-
-    [RuntimeExport("RhHandleSetDependentSecondary")]
-    internal static void HandleSetDependentSecondary(void** handle, void* secondary) => handle[1] = secondary;
 }
 
 /// <summary>Small runtime structures that live for ever, bumped out of page frames. Null when memory is out.</summary>

@@ -9,7 +9,7 @@ namespace Unikernel.Runtime.Abi;
 internal struct MethodTable
 {
     private const ushort HasFinalizerFlag = 0x0010;
-    private const ushort HasPointersFlag = 0x0020;
+    private const ushort HasPointersFlag = 0x0100;
 
     internal ushort ComponentSize;      // of arrays and strings
     internal ushort Flags;

@@ -33,6 +33,7 @@ abi_addresses:
     .quad   abi_classlib
     .quad   __symblob_start, __symblob_end
     .quad   __tdata_start, __tdata_end, __tls_size
+    .quad   __data_start, __stacks_start
 
 # ClassLibFunctionId order; 2, 4 and 10 to 13 are unused on this platform.
     .section .data.rel.ro, "aw"

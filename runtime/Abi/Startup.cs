@@ -7,6 +7,7 @@ using System.Runtime;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Unikernel.Kernel;
+using Unikernel.Runtime.Gc;
 
 namespace Unikernel.Runtime.Abi;
 
@@ -38,6 +39,8 @@ internal unsafe struct AbiAddresses
     internal byte* TlsStart;
     internal byte* TlsEnd;
     internal nuint TlsBytes;
+    internal byte* DataStart;
+    internal byte* DataEnd;
 }
 
 internal static unsafe class Startup
@@ -61,6 +64,14 @@ internal static unsafe class Startup
     {
         AbiAddresses* a = Addresses();
         InitializeModules(a->Image, a->ModulesStart, (int)(a->ModulesEnd - a->ModulesStart), a->Classlib, ClasslibCount);
+        Mgc.Start();
+    }
+
+    /// <summary>The image's writable data: statics, frozen objects, and whatever may point into the heap.</summary>
+    internal static void DataRange(out byte* start, out byte* end)
+    {
+        start = Addresses()->DataStart;
+        end = Addresses()->DataEnd;
     }
 
     /// <summary>What a goroutine's TLS block starts as: the template, then zeros up to the block's size.</summary>

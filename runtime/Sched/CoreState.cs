@@ -9,6 +9,7 @@ using System.Runtime;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using Unikernel.Kernel;
+using Unikernel.Runtime.Mem;
 
 namespace Unikernel.Runtime.Sched;
 
@@ -45,8 +46,8 @@ internal static class Look
 [StructLayout(LayoutKind.Sequential)]
 internal unsafe struct CoreState
 {
-    internal byte* AllocPointer;        // Abi.inc, CORE_ALLOC_PTR
-    internal byte* AllocLimit;          // Abi.inc, CORE_ALLOC_LIMIT
+    internal MCache* Cache;             // Abi.inc, CORE_CACHE
+    internal ulong* ShadePtr;           // Abi.inc, CORE_SHADE_PTR; see Gc/Barrier.cs
     internal int LockDepth;             // gs:[80], Switch.S
     internal int Look;                  // gs:[84], Switch.S; atomic
     internal P* P;
@@ -55,6 +56,8 @@ internal unsafe struct CoreState
     internal G* AfterG;
     internal void* AfterArgument;
     internal After After;
+    internal G* Left;                   // while marking closes: the goroutine the core has just left (Gc/StackScan.cs)
+    internal ulong* ShadeEnd;           // Abi.inc, CORE_SHADE_END
 
     internal static CoreState* Of(Core* core) => (CoreState*)core->Runtime;
 }

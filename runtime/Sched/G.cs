@@ -45,6 +45,9 @@ internal enum WaitReason
     SyncMutexLock,
     SyncCondWait,
     SyncWaitGroupWait,
+    FinalizerWait,
+    GarbageCollection,
+    GcDriverIdle,
 }
 
 internal static class WaitReasons
@@ -60,6 +63,9 @@ internal static class WaitReasons
         WaitReason.SyncMutexLock => "sync.Mutex.Lock"u8,
         WaitReason.SyncCondWait => "sync.Cond.Wait"u8,
         WaitReason.SyncWaitGroupWait => "sync.WaitGroup.Wait"u8,
+        WaitReason.FinalizerWait => "finalizer wait"u8,
+        WaitReason.GarbageCollection => "wait for GC cycle"u8,
+        WaitReason.GcDriverIdle => "GC driver (idle)"u8,
         _ => "waiting"u8,
     };
 }
@@ -91,6 +97,12 @@ internal unsafe struct G
     internal Core* LockedCore;          // LockOSThread: runs on this core only
     internal int LockCount;
     internal TimerEvent Deadline;       // of GoParkUntil
+    internal G* DirtyLink;              // Gc/StackScan.cs, as the next four
+    internal int IsDirty;               // on a list through DirtyLink; atomic
+    internal uint DirtyRound;           // owner: the core that runs it
+    internal int ScanLock;              // held while somebody scans its stack or takes its pages; atomic
+    internal bool IsSystem;             // the runtime's own: not shown; immutable while it lives
+    internal long AllocatedBytes;       // by it; windows count as a whole
     internal int Errno;                 // of the platform interface (runtime/Pal)
     internal byte StackClass;           // immutable
     internal byte LastP;                // whose queue it was put on last

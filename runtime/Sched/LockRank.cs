@@ -45,6 +45,18 @@ internal enum LockRank
     /// <summary>The list of all goroutines.</summary>
     AllGoroutines,
 
+    /// <summary>Requests for a collection (Gc/Mgc.cs); opened before it readies.</summary>
+    Collector,
+
+    /// <summary>Lists of objects with finalizers; opened before it readies.</summary>
+    Finalizers,
+
+    /// <summary>Spans of a size class with room (Mem/MCentral.cs).</summary>
+    Central,
+
+    /// <summary>The heap's pages.</summary>
+    Heap,
+
     /// <summary>Writers of interface dispatch cells (Abi/Dispatch.cs); allocate off-heap.</summary>
     Dispatch,
 

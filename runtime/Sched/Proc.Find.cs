@@ -17,6 +17,7 @@ using System.Diagnostics.CodeAnalysis;
 using System.Numerics;
 using System.Runtime;
 using Unikernel.Kernel;
+using Unikernel.Runtime.Gc;
 
 namespace Unikernel.Runtime.Sched;
 
@@ -43,10 +44,14 @@ internal static unsafe partial class Proc
             G* interrupted = null;
             if (cs->After == After.Interrupted)
             {
+                if (cs->Left != null)
+                {
+                    StackScan.ScanLeft(cs);
+                }
                 interrupted = cs->AfterG;
                 cs->After = After.Nothing;
             }
-            else if (cs->AfterUnlock != null || cs->After != After.Nothing)
+            else if (cs->AfterUnlock != null || cs->After != After.Nothing || cs->Left != null)
             {
                 AfterSwitch(cs);
             }
@@ -101,7 +106,10 @@ internal static unsafe partial class Proc
                 StopSpinning(p, true);
                 return gp;
             }
-            Idle(cs, p);
+            if (!Mgc.MarkWhileIdle(cs))
+            {
+                Idle(cs, p);
+            }
         }
     }
 
@@ -426,6 +434,9 @@ internal static unsafe partial class Proc
         }
         Atomic.Add(ref s_leaves, 1);
     }
+
+    /// <summary>Whether some core has nothing to do; a snapshot.</summary>
+    internal static bool HasIdleCores => Atomic.Load(ref s_idle) != 0 || Atomic.Load(ref s_spinning) != 0;
 
     private static bool AreAllAtRest()
     {

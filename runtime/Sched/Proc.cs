@@ -15,8 +15,12 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Runtime;
 using System.Runtime.CompilerServices;
+using System.Threading;
 using Unikernel.Kernel;
 using Unikernel.Runtime.Abi;
+using Unikernel.Runtime.Gc;
+using Unikernel.Runtime.Mem;
+using Barrier = Unikernel.Runtime.Gc.Barrier;
 
 namespace Unikernel.Runtime.Sched;
 
@@ -95,6 +99,7 @@ internal static unsafe partial class Proc
     /// <summary>Boot context: core 0 gets its P, and the boot stack is its g0's.</summary>
     internal static void Init()
     {
+        Mgc.Init();
         InitCore(Machine.CurrentCore);
         GoDebug.Init();
         Stacks.Init();
@@ -119,6 +124,8 @@ internal static unsafe partial class Proc
         cs->LockDepth = 1;                  // g0 runs at depth 1
         cs->P = p;
         cs->G0 = g0;
+        cs->Cache = MCache.Make(core->Id);
+        Barrier.InitCore(cs);
         p->Id = core->Id;
         p->Core = cs;
         p->AlarmNs = long.MaxValue;
@@ -195,6 +202,9 @@ internal static unsafe partial class Proc
         gp->LockCount = 0;
         gp->IsThread = freshTls;
         gp->IsTlsStale = freshTls;
+        gp->IsSystem = false;
+        gp->AllocatedBytes = 0;
+        Barrier.ShadeInside((byte*)arg);
         if (!freshTls)
         {
             p->Goroutines++;
@@ -418,18 +428,29 @@ internal static unsafe partial class Proc
     private static void SwitchTo(CoreState* cs, G* from, G* to)
     {
         Machine.SetG(to);
+        nuint rsp = to->Rsp;
         if (to != cs->G0)
         {
             Machine.SetTlsBase(to->TlsBase);
+            Volatile.Write(ref to->Rsp, 0);             // it owns its stack from here on; before the round is read
+            uint round = StackScan.Round;
+            if (round != 0 && round != to->DirtyRound)
+            {
+                StackScan.NoteRun(to, round);
+            }
         }
-        Machine.SwitchStack(&from->Rsp, to->Rsp);
+        if (StackScan.IsClosing && from != cs->G0)
+        {
+            cs->Left = from;
+        }
+        Machine.SwitchStack(&from->Rsp, rsp);
     }
 
     // The first thing on every stack that is switched to, g0's excepted; the core may be another than before.
     private static void Arrive()
     {
         CoreState* cs = ThisCore.State;
-        if (cs->AfterUnlock != null || cs->After != After.Nothing)
+        if (cs->AfterUnlock != null || cs->After != After.Nothing || cs->Left != null)
         {
             AfterSwitch(cs);
         }
@@ -440,6 +461,10 @@ internal static unsafe partial class Proc
     // PR1
     private static void AfterSwitch(CoreState* cs)
     {
+        if (cs->Left != null)
+        {
+            StackScan.ScanLeft(cs);                     // first: nobody else can run it yet
+        }
         int* unlock = cs->AfterUnlock;
         After after = cs->After;
         G* gp = cs->AfterG;

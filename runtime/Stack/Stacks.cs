@@ -65,6 +65,9 @@ internal static unsafe class Stacks
     private static byte* s_tlsTemplate;
     private static nuint s_tlsTemplateBytes;
 
+    /// <summary>Bytes of a goroutine's block of thread statics, which ends at G.TlsBase.</summary>
+    internal static nuint TlsBytes => s_tlsBytes;
+
     internal static void Init()
     {
         ulong most = (Machine.TotalMemory / 4) & ~(StackLayout.PageBytes - 1);
@@ -130,7 +133,12 @@ internal static unsafe class Stacks
         ulong keep = (ulong)gp->StackHi - KeepBytes;
         if ((ulong)gp->StackLow < keep)
         {
+            while (!Atomic.Swap(ref gp->ScanLock, 0, 1))
+            {
+                Cpu.Pause();                            // the collector looks at it (ST4)
+            }
             Machine.TrimStack(gp->StackLow, (byte*)keep);
+            Atomic.Store(ref gp->ScanLock, 0);
             gp->StackLow = (byte*)keep;
         }
         p->Free.Add(gp);

@@ -40,6 +40,15 @@ public static unsafe partial class Machine
     private static nuint s_totalMemory;             // immutable after InitMemory
     private static int s_frameLock;                 // guards all but the reserve; atomic
 
+    /// <summary>Whether GrowHeap gives zeroed memory.</summary>
+    public const bool FreshHeapIsZero = false;
+
+    /// <summary>No piece of the heap lies below.</summary>
+    public static byte* HeapBase => (byte*)DirectMap;
+
+    /// <summary>No piece of the heap lies at or above. Immutable after InitMemory.</summary>
+    public static byte* HeapLimit { get; private set; }
+
     /// <summary>Bytes of memory the kernel manages.</summary>
     public static nuint TotalMemory => s_totalMemory;
 
@@ -146,6 +155,7 @@ public static unsafe partial class Machine
         }
         s_heapNext = (byte*)(DirectMap + ranges[largest].Base);
         s_heapEnd = (byte*)(DirectMap + ranges[largest].End);
+        HeapLimit = s_heapEnd;
         for (var i = largest; i < count - 1; i++)
         {
             ranges[i] = ranges[i + 1];
@@ -229,13 +239,16 @@ public static unsafe partial class Machine
         Cpu.RestoreInterrupts(flags);
     }
 
-    /// <summary>The next zeroed piece of the heap, right after the last; null when memory is out.</summary>
+    /// <summary>
+    /// The next piece of the heap, of whole pages of HeapPageBytes; usually right after the last. What it holds is
+    /// anything (FreshHeapIsZero). Null when memory is out.
+    /// </summary>
     public static void* GrowHeap(nuint bytes)
     {
-        bytes = (bytes + (nuint)PageBytes - 1) & ~((nuint)PageBytes - 1);
+        bytes = (bytes + HeapPageBytes - 1) & ~(HeapPageBytes - 1);
         var flags = LockFrames();
-        var p = s_heapNext;
-        if (bytes > (nuint)(s_heapEnd - p))
+        var p = (byte*)(((ulong)s_heapNext + HeapPageBytes - 1) & ~(ulong)(HeapPageBytes - 1));
+        if (s_heapEnd < p || bytes > (nuint)(s_heapEnd - p))
         {
             p = null;
         }
@@ -244,10 +257,6 @@ public static unsafe partial class Machine
             s_heapNext = p + bytes;
         }
         UnlockFrames(flags);
-        if (p != null)
-        {
-            Cpu.MemSet(p, 0, bytes);
-        }
         return p;
     }
 }

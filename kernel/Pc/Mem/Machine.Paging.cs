@@ -31,6 +31,12 @@ public static unsafe partial class Machine
     /// <summary>Bytes reserved for goroutine stacks: 16 TiB.</summary>
     public const ulong StackRegionSize = 0x1000_0000_0000;
 
+    /// <summary>Reserved for the runtime's tables over the heap; pages appear when committed.</summary>
+    public const ulong TableRegionBase = 0xffff_b000_0000_0000;
+
+    /// <summary>Bytes reserved for them.</summary>
+    public const ulong TableRegionSize = 0x100_0000_0000;
+
     /// <summary>Where memory mapped by programs (mmap) lives, page by page.</summary>
     public const ulong MapRegionBase = 0xffff_b800_0000_0000;
 

@@ -1,0 +1,238 @@
+// Marking: what is reachable gets its bit, and its references are followed.
+//
+// MK1  Grey(p) takes a reference: null, an object of the heap, or one outside it (frozen in the image). Guess(word) takes any
+//      word of a stack: it may point to, or one past, any place of an object, or be no pointer at all.
+// MK2  An object is pushed by whoever set its bit, once; one without references is only marked.
+// MK3  Objects are scanned by their type's description (GCDesc): series of references, or, in arrays of structures, a
+//      pattern repeated for each element. An object is scanned while others may write to it: whatever is written is
+//      shaded by the barrier, so either value will do.
+// MK4  Arrays are scanned in pieces of PieceBytes, so that no step takes long.
+// Context: lock depth raised. Allocates nothing but work buffers. Reference: Go's mgcmark.go; CoreCLR's gcdesc.h for
+// the format.
+using System.Runtime.CompilerServices;
+using System.Threading;
+using Unikernel.Kernel;
+using Unikernel.Runtime.Abi;
+using Unikernel.Runtime.Mem;
+using Unikernel.Runtime.Sched;
+
+namespace Unikernel.Runtime.Gc;
+
+internal static unsafe class Marker
+{
+    private const nuint PieceBytes = 128 * 1024;
+    private const int PieceShift = 48;
+    private const int CheckEvery = 32;
+
+    /// <summary>Marks an object, if it is one of the heap's, and queues it for scanning (MK1).</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static void Grey(GcWork* work, byte* p)
+    {
+        nuint offset = (nuint)(p - MHeap.Base);
+        if (offset < MHeap.RangeBytes && MarkBits.TrySet(p) && MHeap.KindOf(offset >> MHeap.PageShift) == PageKind.Scan)
+        {
+            work->Push((ulong)p & ((1UL << PieceShift) - 1));
+        }
+    }
+
+    /// <summary>Marks what a word of a stack may point to (MK1).</summary>
+    internal static void Guess(GcWork* work, byte* word)
+    {
+        if ((nuint)(word - MHeap.Base) >= MHeap.RangeBytes)
+        {
+            return;
+        }
+        if (((nuint)(word - MHeap.Base) & (MHeap.PageBytes - 1)) == 0)
+        {
+            MSpan* before = MHeap.SpanOf(word - 1);         // one past the end of the page before
+            if (before != null && before->Limit == word)
+            {
+                GreySlot(work, before, before->Slots - 1);
+            }
+        }
+        MSpan* s = MHeap.SpanOf(word);
+        if (s == null)
+        {
+            return;
+        }
+        uint slot = s->SlotOf(word);
+        if (slot >= s->Slots)
+        {
+            if (word == s->Limit)
+            {
+                GreySlot(work, s, s->Slots - 1);
+            }
+            return;
+        }
+        GreySlot(work, s, slot);
+        if (slot != 0 && word == s->Base + (slot * s->SlotBytes))
+        {
+            GreySlot(work, s, slot - 1);
+        }
+    }
+
+    private static void GreySlot(GcWork* work, MSpan* s, uint slot)
+    {
+        byte* p = s->ObjectAt(slot);
+        if (Volatile.Read(ref *(byte*)&s->State) == (byte)SpanState.InUse && MarkBits.IsTaken(s, slot)
+            && (*(nuint*)p != 0 || s->Magic == 0) && MarkBits.TrySet(p) && !s->IsNoScan)
+        {
+            work->Push((ulong)p & ((1UL << PieceShift) - 1));
+        }
+    }
+
+    /// <summary>Every word from <paramref name="lo"/> to <paramref name="hi"/> may be a reference.</summary>
+    internal static void GuessRange(GcWork* work, byte* lo, byte* hi)
+    {
+        byte* heap = MHeap.Base;
+        nuint range = MHeap.RangeBytes;
+        for (byte** at = (byte**)(((nuint)lo + 7) & ~(nuint)7); at < (byte**)hi; at++)
+        {
+            byte* word = *at;
+            if ((nuint)(word - heap) < range)
+            {
+                Guess(work, word);
+            }
+        }
+    }
+
+    /// <summary>
+    /// Scans until there is nothing left, the time is <paramref name="untilNs"/>, or this core has something else to look
+    /// at (<paramref name="heedsLook"/>). True when nothing was left.
+    /// </summary>
+    internal static bool Drain(CoreState* cs, long untilNs, bool heedsLook)
+    {
+        GcWork* work = &cs->Cache->Work;
+        int count = 0;
+        while (work->TryPop(out ulong entry))
+        {
+            Scan(work, (byte*)((long)(entry << (64 - PieceShift)) >> (64 - PieceShift)), (nuint)(entry >> PieceShift));
+            if (++count % CheckEvery == 0)
+            {
+                if ((heedsLook && Atomic.Load(ref cs->Look) != 0) || Machine.NanoTime() >= untilNs)
+                {
+                    work->Flush();
+                    return false;
+                }
+                if (Proc.HasIdleCores)
+                {
+                    work->Share();
+                }
+            }
+        }
+        work->Flush();
+        return true;
+    }
+
+    private static void Scan(GcWork* work, byte* p, nuint piece)
+    {
+        MethodTable* type = *(MethodTable**)p;
+        if (type == null || !type->HasPointers)
+        {
+            return;
+        }
+        nuint bytes = type->BaseSize;
+        if (type->ComponentSize != 0)
+        {
+            bytes += *(uint*)(p + 8) * (nuint)type->ComponentSize;
+        }
+        nint series = ((nint*)type)[-1];
+        if (series > 0)
+        {
+            ScanSeries(work, p, type, series, bytes, piece);
+        }
+        else
+        {
+            ScanStructures(work, p, type, series, piece);
+        }
+    }
+
+    // Series i lies i * 16 bytes below the count: length less the object's size, then offset in the object.
+    private static void ScanSeries(GcWork* work, byte* p, MethodTable* type, nint series, nuint bytes, nuint piece)
+    {
+        byte* from = p;
+        byte* end = p + bytes;
+        if (bytes > PieceBytes)
+        {
+            if (piece == 0)
+            {
+                PushPieces(work, p, (bytes + PieceBytes - 1) / PieceBytes);
+            }
+            from = p + (piece * PieceBytes);
+            end = from + PieceBytes < end ? from + PieceBytes : end;
+        }
+        work->ScannedBytes += end - from;
+        nint* at = (nint*)type - 1;
+        for (nint i = 0; i < series; i++)
+        {
+            at -= 2;
+            byte* first = p + at[1];
+            byte* last = first + at[0] + (nint)bytes;
+            first = first < from ? from : first;
+            last = last > end ? end : last;
+            for (; first < last; first += 8)
+            {
+                Grey(work, *(byte**)first);
+            }
+        }
+    }
+
+    // Below the count: offset of the first element's references; then, downwards, pairs of how many references and how
+    // many bytes to leave out behind them. Together they are as long as an element.
+    private static void ScanStructures(GcWork* work, byte* p, MethodTable* type, nint series, nuint piece)
+    {
+        nuint count = *(uint*)(p + 8);
+        nuint atOnce = PieceBytes / type->ComponentSize;
+        nuint from = 0;
+        if (count > atOnce)
+        {
+            if (piece == 0)
+            {
+                PushPieces(work, p, (count + atOnce - 1) / atOnce);
+            }
+            from = piece * atOnce;
+            count = from + atOnce < count ? from + atOnce : count;
+        }
+        work->ScannedBytes += (long)((count - from) * type->ComponentSize);
+        byte* at = p + ((nint*)type)[-2] + (from * type->ComponentSize);
+        uint* pattern = (uint*)((byte*)type - 24);
+        for (; from < count; from++)
+        {
+            for (nint i = 0; i > series; i--)
+            {
+                uint references = pattern[i * 2];
+                uint skip = pattern[(i * 2) + 1];
+                for (uint k = 0; k < references; k++, at += 8)
+                {
+                    Grey(work, *(byte**)at);
+                }
+                at += skip;
+            }
+        }
+    }
+
+    private static void PushPieces(GcWork* work, byte* p, nuint pieces)
+    {
+        for (nuint i = 1; i < pieces && i < 1 << (64 - PieceShift); i++)
+        {
+            work->Push(((ulong)p & ((1UL << PieceShift) - 1)) | ((ulong)i << PieceShift));
+        }
+    }
+
+    /// <summary>Scans every marked object once more: some were marked without being queued (WB3).</summary>
+    internal static void Rescan(GcWork* work, MSpan* s)
+    {
+        if (Volatile.Read(ref *(byte*)&s->State) != (byte)SpanState.InUse || s->IsNoScan)
+        {
+            return;
+        }
+        for (uint i = 0; i < s->Slots; i++)
+        {
+            byte* p = s->ObjectAt(i);
+            if (MarkBits.IsSet(p))
+            {
+                Scan(work, p, 0);
+            }
+        }
+    }
+}

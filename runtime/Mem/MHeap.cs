@@ -1,0 +1,251 @@
+// The heap: spans of pages, and the tables over its range of addresses.
+//
+// MH1  The heap's pieces lie between Base and the machine's HeapLimit. Tables are indexed by the distance from Base and lie
+//      in the machine's table region; what covers a piece is committed before the piece is used.
+// MH2  SpanOf(page) is the span a page belongs to, or null; KindOf(page) says in a byte what a marker needs to know.
+//      Both are written before a span's first object is published and cleared before its pages are free.
+// MH3  s_lock guards the page allocator and the list of unused span structures.
+// MH4  Spans are numbered: the sweeper walks them by number (Gc/Sweeper.cs).
+// Context: lock depth raised. Allocates: pages of the machine. Reference: Go's mheap.go.
+using Unikernel.Kernel;
+using Unikernel.Runtime.Sched;
+
+namespace Unikernel.Runtime.Mem;
+
+/// <summary>What KindOf says about a page.</summary>
+internal static class PageKind
+{
+    internal const byte None = 0;
+    internal const byte NoScan = 1;
+    internal const byte Scan = 2;
+}
+
+internal static unsafe class MHeap
+{
+    internal const int PageShift = 13;
+    internal const nuint PageBytes = Machine.HeapPageBytes;
+
+    private const nuint GrowPages = 128;                // 1 MiB
+    private const ulong MaxBytes = 1UL << 40;           // what the tables have room for
+
+    // The table region's parts.
+    private const ulong BitsBytes = MaxBytes >> (MarkBits.BytesPerBitShift + 3);
+    private const ulong FirstBits = Machine.TableRegionBase;
+    private const ulong SecondBits = FirstBits + BitsBytes;
+    private const ulong SpanTable = SecondBits + BitsBytes;
+    private const ulong KindTable = SpanTable + ((MaxBytes >> PageShift) * 8);
+    private const ulong SpanStructures = KindTable + (MaxBytes >> PageShift);
+    private const ulong PageBitmap = SpanStructures + ((MaxBytes >> PageShift) * 64);
+    private const ulong PageSummaries = PageBitmap + (MaxBytes >> PageShift);
+    private const ulong Caches = PageSummaries + (1UL << 32);
+
+    private static SpinLock s_lock;
+    private static PageAlloc s_pages;                   // guarded by s_lock
+    private static MSpan* s_unused;                     // guarded by s_lock
+    private static uint s_spanCount;                    // written with s_lock held; atomic
+    private static nuint s_committedSpans;              // bytes of span structures; guarded by s_lock
+    private static nuint s_freshFrom;                   // no page from here on was ever used; guarded by s_lock
+    private static byte* s_base;
+    private static nuint s_bytes;
+    private static long s_inUsePages;                   // atomic
+    private static long s_heldPages;                    // got from the machine; atomic
+
+    /// <summary>Where indices begin. Immutable after Init.</summary>
+    internal static byte* Base => s_base;
+
+    /// <summary>Bytes of the range of addresses. Immutable after Init.</summary>
+    internal static nuint RangeBytes => s_bytes;
+
+    /// <summary>Bytes of spans in use.</summary>
+    internal static long InUseBytes => Atomic.Load(ref s_inUsePages) << PageShift;
+
+    /// <summary>Bytes got from the machine so far.</summary>
+    internal static long HeldBytes => Atomic.Load(ref s_heldPages) << PageShift;
+
+    internal static uint SpanCount => Atomic.Load(ref s_spanCount);
+
+    internal static MSpan* SpanAt(uint number) => (MSpan*)SpanStructures + number;
+
+    /// <summary>Boot context.</summary>
+    internal static void Init()
+    {
+        byte* tables = (byte*)Machine.AllocPage();
+        if (tables == null)
+        {
+            Throw.Fatal("out of memory for the table of size classes"u8);
+        }
+        SizeClasses.Init(tables);
+        s_base = Machine.HeapBase;
+        s_bytes = (nuint)(Machine.HeapLimit - s_base);
+        if (sizeof(MSpan) != 64 || s_bytes > MaxBytes)
+        {
+            Throw.Fatal("the machine has more memory than the heap's tables are made for"u8);
+        }
+        MarkBits.Init((ulong*)FirstBits, (ulong*)SecondBits);
+        s_pages.Init((byte*)PageBitmap, (byte*)PageSummaries, s_bytes >> PageShift);
+    }
+
+    /// <summary>Memory for a core's allocation cache, zeroed; null when memory is out.</summary>
+    internal static void* CacheMemory(int core, nuint bytes)
+    {
+        byte* p = (byte*)Caches + ((ulong)core << 16);
+        return Machine.CommitPages(p, bytes) ? p : null;
+    }
+
+    internal static bool IsInRange(byte* p) => (nuint)(p - s_base) < s_bytes;
+
+    /// <summary>The span of an address in the range, or null.</summary>
+    internal static MSpan* SpanOf(byte* p)
+    {
+        nuint page = (nuint)(p - s_base) >> PageShift;
+        return KindOf(page) == PageKind.None ? null : ((MSpan**)SpanTable)[page];
+    }
+
+    /// <summary>Of a page whose tables are committed, or whose neighbours' are: any that was ever held.</summary>
+    internal static byte KindOf(nuint page) => IsHeld(page) ? ((byte*)KindTable)[page] : PageKind.None;
+
+    // Tables are committed up to here only. One range of pages at the time being.
+    private static nuint s_firstHeld = nuint.MaxValue;      // written with s_lock held; atomic
+    private static nuint s_endHeld;
+
+    private static bool IsHeld(nuint page) => page >= s_firstHeld && page < s_endHeld;
+
+    /// <summary>A span for a class of slots, or of <paramref name="pages"/> for a large object (class 0); null when memory is out.</summary>
+    internal static MSpan* AllocSpan(int sizeClass, bool isNoScan, nuint pages)
+    {
+        s_lock.Acquire(LockRank.Heap);
+        MSpan* s = TakeStructure();
+        nuint page = s == null ? nuint.MaxValue : AllocPages(pages);
+        if (page == nuint.MaxValue)
+        {
+            if (s != null)
+            {
+                s->Next = s_unused;
+                s_unused = s;
+            }
+            s_lock.Release();
+            return null;
+        }
+        bool isUsed = !Machine.FreshHeapIsZero || page < s_freshFrom;
+        if (page + pages > s_freshFrom)
+        {
+            s_freshFrom = page + pages;
+        }
+        s_lock.Release();
+        Atomic.Add(ref s_inUsePages, (long)pages);
+        s->Base = s_base + (page << PageShift);
+        s->Pages = pages;
+        s->Next = null;
+        s->Class = (byte)sizeClass;
+        s->IsNoScan = isNoScan;
+        s->SlotBytes = sizeClass == 0 ? pages << PageShift : SizeClasses.SizeOf(sizeClass);
+        s->Slots = sizeClass == 0 ? 1 : SizeClasses.SlotsOf(sizeClass);
+        s->Magic = sizeClass == 0 ? 0 : SizeClasses.MagicOf(sizeClass);
+        s->FreeIndex = 0;
+        s->Taken = 0;
+        s->NeedsZero = isUsed;
+        byte kind = isNoScan ? PageKind.NoScan : PageKind.Scan;
+        for (nuint i = 0; i < pages; i++)
+        {
+            ((MSpan**)SpanTable)[page + i] = s;
+            ((byte*)KindTable)[page + i] = kind;
+        }
+        return s;                               // the caller sets SweptCycle and State
+    }
+
+    /// <summary>Gives a span's pages and its structure back. Nobody refers to it; its bits are empty.</summary>
+    internal static void FreeSpan(MSpan* s)
+    {
+        nuint page = (nuint)(s->Base - s_base) >> PageShift;
+        for (nuint i = 0; i < s->Pages; i++)
+        {
+            ((byte*)KindTable)[page + i] = PageKind.None;
+        }
+        Atomic.Add(ref s_inUsePages, -(long)s->Pages);
+        s_lock.Acquire(LockRank.Heap);
+        s->State = SpanState.Unused;
+        s_pages.Free(page, s->Pages);
+        s->Next = s_unused;
+        s_unused = s;
+        s_lock.Release();
+    }
+
+    private static nuint AllocPages(nuint n)
+    {
+        nuint page = s_pages.Alloc(n);
+        if (page == nuint.MaxValue && Grow(n))
+        {
+            page = s_pages.Alloc(n);
+        }
+        return page;
+    }
+
+    // Lock held.
+    private static bool Grow(nuint n)
+    {
+        if (n > s_bytes >> PageShift)
+        {
+            return false;
+        }
+        nuint want = n > GrowPages ? n : GrowPages;
+        byte* p = (byte*)Machine.GrowHeap(want << PageShift);
+        if (p == null && want > n)
+        {
+            want = n;
+            p = (byte*)Machine.GrowHeap(want << PageShift);
+        }
+        if (p == null)
+        {
+            return false;
+        }
+        nuint page = (nuint)(p - s_base) >> PageShift;
+        if (!Cover(page, want))
+        {
+            return false;                       // the piece is lost, as everything will be soon
+        }
+        s_firstHeld = page < s_firstHeld ? page : s_firstHeld;
+        s_endHeld = page + want > s_endHeld ? page + want : s_endHeld;
+        s_pages.Grow(page, want);
+        Atomic.Add(ref s_heldPages, (long)want);
+        return true;
+    }
+
+    // MH1
+    private static bool Cover(nuint page, nuint n) =>
+        Commit(FirstBits, page << (PageShift - MarkBits.BytesPerBitShift - 3), n << (PageShift - MarkBits.BytesPerBitShift - 3))
+        && Commit(SecondBits, page << (PageShift - MarkBits.BytesPerBitShift - 3), n << (PageShift - MarkBits.BytesPerBitShift - 3))
+        && Commit(SpanTable, page * 8, n * 8)
+        && Commit(KindTable, page, n)
+        && s_pages.Cover(page, n);
+
+    /// <summary>Makes the bytes of a table usable.</summary>
+    internal static bool Commit(ulong table, nuint from, nuint bytes)
+    {
+        ulong first = (table + from) & ~4095UL;
+        ulong end = (table + from + bytes + 4095) & ~4095UL;
+        return Machine.CommitPages((void*)first, (nuint)(end - first));
+    }
+
+    // Lock held.
+    private static MSpan* TakeStructure()
+    {
+        MSpan* s = s_unused;
+        if (s != null)
+        {
+            s_unused = s->Next;
+            return s;
+        }
+        nuint at = s_spanCount * 64;
+        if (at == s_committedSpans)
+        {
+            if (!Machine.CommitPages((byte*)SpanStructures + at, 4096))
+            {
+                return null;
+            }
+            s_committedSpans += 4096;
+        }
+        s = SpanAt(s_spanCount);
+        Atomic.Store(ref s_spanCount, s_spanCount + 1);
+        return s;
+    }
+}
