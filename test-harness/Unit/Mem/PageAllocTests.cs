@@ -63,6 +63,10 @@ public unsafe class PageAllocTests
         var spans = new List<(int At, int N)>();
         foreach ((int what, int at, int wanted) in steps)
         {
+            if (at % 16 == 0 && Check(ref pages, model) is string wrong)
+            {
+                return wrong;
+            }
             int n = Math.Min(wanted, Window - at);
             switch (what)
             {

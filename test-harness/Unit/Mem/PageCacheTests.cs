@@ -94,6 +94,8 @@ public unsafe class PageCacheTests
                 }
                 nuint cached = caches[0].FreePages + caches[1].FreePages + caches[2].FreePages;
                 Assert.Equal((nuint)count, map.Pages.FreePages + cached + (nuint)owned.Count);
+                Assert.True(map.Pages.CheckInvariants(first, count, out nuint bits));
+                Assert.Equal(bits, map.Pages.FreePages);
             }
             for (int i = 0; i < 3; i++)
             {
