@@ -13,7 +13,6 @@ internal static unsafe partial class Mgc
 {
     private const long LeastHeapBytes = 4 << 20;
 
-    private static bool s_stopsTheWorld;
     private static long s_heapLive;                 // bytes of spans' free slots taken to allocate from, and of what lived; atomic
     private static long s_trigger = LeastHeapBytes;
     private static long s_goal = LeastHeapBytes;

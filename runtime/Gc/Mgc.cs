@@ -56,7 +56,7 @@ internal static unsafe partial class Mgc
     internal static uint Cycle => s_cycle;
 
     /// <summary>Whether freed memory is overwritten.</summary>
-    internal static bool Poisons { get; private set; }
+    internal static bool Poisons => GoDebug.Settings.ClobberFree != 0;
 
     internal static G* Driver => s_driver;
 
@@ -124,7 +124,7 @@ internal static unsafe partial class Mgc
                 s_lock.Release();
                 return;
             }
-            s_isRequested = true;
+            s_isRequested |= s_started < wanted;
             G* driver = s_driverWaits.Take();
             if (driver != null)
             {
@@ -135,6 +135,16 @@ internal static unsafe partial class Mgc
             }
             s_waiters.Add(Proc.GetG());
             Proc.GoPark(s_lock.Word, WaitReason.GarbageCollection);
+        }
+    }
+
+    /// <summary>Goroutine: an allocation that is to be made hard (GODEBUG=gctorture), if a collection can be waited for.</summary>
+    internal static void Torture()
+    {
+        G* gp = Proc.GetG();
+        if (s_driver != null && gp != s_driver && ThisCore.IsAtDepth0 && gp->Fn != null)
+        {
+            Collect();
         }
     }
 
@@ -244,7 +254,7 @@ internal static unsafe partial class Mgc
 
     private static void ResumeUnlessStopped()
     {
-        if (!s_stopsTheWorld)
+        if (GoDebug.Settings.GcStopTheWorld == 0)
         {
             StartWorld();
         }
@@ -275,7 +285,7 @@ internal static unsafe partial class Mgc
                 cs->Cache->Work.Flush();
             }
             ScanDirty();
-            long until = s_stopsTheWorld ? long.MaxValue : Machine.NanoTime() + PauseNs;
+            long until = GoDebug.Settings.GcStopTheWorld != 0 ? long.MaxValue : Machine.NanoTime() + PauseNs;
             bool isDone = Marker.Drain(ThisCore.State, until, false);
             while (isDone && Handles.GreyDependents(Work))
             {

@@ -108,7 +108,7 @@ internal unsafe struct MCache
             return false;
         }
         uint most = WindowBytes / (uint)s->SlotBytes;
-        most = most == 0 ? 1 : most;
+        most = most == 0 || GoDebug.Settings.GcTorture != 0 ? 1 : most;     // torture: every allocation comes here
         uint to = from + 1;
         while (to < slots && to - from < most && !MarkBits.IsTaken(s, to))
         {

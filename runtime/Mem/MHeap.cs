@@ -83,6 +83,10 @@ internal static unsafe class MHeap
         }
         MarkBits.Init((ulong*)FirstBits, (ulong*)SecondBits);
         s_pages.Init((byte*)PageBitmap, (byte*)PageSummaries, s_bytes >> PageShift);
+        if (!Commit(PageSummaries, 0, PageAlloc.TopSummaryBytes(s_bytes >> PageShift)))
+        {
+            Throw.Fatal("out of memory for the heap's tables"u8);
+        }
     }
 
     /// <summary>Memory for a core's allocation cache, zeroed; null when memory is out.</summary>
@@ -104,7 +108,7 @@ internal static unsafe class MHeap
     /// <summary>Of a page whose tables are committed, or whose neighbours' are: any that was ever held.</summary>
     internal static byte KindOf(nuint page) => IsHeld(page) ? ((byte*)KindTable)[page] : PageKind.None;
 
-    // Tables are committed up to here only. One range of pages at the time being.
+    // The tables are committed for pages in between.
     private static nuint s_firstHeld = nuint.MaxValue;      // written with s_lock held; atomic
     private static nuint s_endHeld;
 
@@ -115,8 +119,8 @@ internal static unsafe class MHeap
     {
         s_lock.Acquire(LockRank.Heap);
         MSpan* s = TakeStructure();
-        nuint page = s == null ? nuint.MaxValue : AllocPages(pages);
-        if (page == nuint.MaxValue)
+        nuint page = s == null ? PageAlloc.None : AllocPages(pages);
+        if (page == PageAlloc.None)
         {
             if (s != null)
             {
@@ -173,7 +177,7 @@ internal static unsafe class MHeap
     private static nuint AllocPages(nuint n)
     {
         nuint page = s_pages.Alloc(n);
-        if (page == nuint.MaxValue && Grow(n))
+        if (page == PageAlloc.None && Grow(n))
         {
             page = s_pages.Alloc(n);
         }
@@ -216,10 +220,22 @@ internal static unsafe class MHeap
         && Commit(SecondBits, page << (PageShift - MarkBits.BytesPerBitShift - 3), n << (PageShift - MarkBits.BytesPerBitShift - 3))
         && Commit(SpanTable, page * 8, n * 8)
         && Commit(KindTable, page, n)
-        && s_pages.Cover(page, n);
+        && CoverPages(page, n);
+
+    // The page allocator's own.
+    private static bool CoverPages(nuint page, nuint n)
+    {
+        bool done = true;
+        for (int level = 0; level <= PageAlloc.BitmapLevel && done; level++)
+        {
+            s_pages.CoverOf(level, page, n, out nuint from, out nuint to);
+            done = Commit(level == PageAlloc.BitmapLevel ? PageBitmap : PageSummaries, from, to - from);
+        }
+        return done;
+    }
 
     /// <summary>Makes the bytes of a table usable.</summary>
-    internal static bool Commit(ulong table, nuint from, nuint bytes)
+    private static bool Commit(ulong table, nuint from, nuint bytes)
     {
         ulong first = (table + from) & ~4095UL;
         ulong end = (table + from + bytes + 4095) & ~4095UL;

@@ -25,12 +25,19 @@ internal static unsafe class Malloc
     private const nuint ZeroAtOnce = 256 * 1024;
     private const int Tries = 3;
 
+    private static int s_tortured;              // allocations that came here, with GODEBUG=gctorture; atomic
+
     /// <summary>The fast path found no room: an object of <paramref name="bytes"/>, its header word included.</summary>
     [RuntimeExport("AbiAllocSlow")]
     internal static void* AllocSlow(MethodTable* type, nuint bytes, nuint length)
     {
         int sizeClass = SizeClasses.ClassOf(bytes);
         bool isNoScan = !type->HasPointers;
+        int torture = GoDebug.Settings.GcTorture;
+        if (torture != 0 && Interlocked.Increment(ref s_tortured) % torture == 0)
+        {
+            Mgc.Torture();
+        }
         for (int i = 0; i < Tries; i++)
         {
             byte* p = sizeClass == 0 ? Large(bytes, isNoScan) : Small(sizeClass, isNoScan, type, length);

@@ -15,6 +15,11 @@ internal struct GoDebugSettings
 {
     internal int SchedTrace;            // print the scheduler's state every so many milliseconds
     internal int SchedDetail;           // 1: with every P, M and G
+    internal int GcTrace;               // 1: a line for every collection
+    internal int GcStopTheWorld;        // 1: collections are not concurrent
+    internal int GcTorture;             // a collection at every so many-th allocation
+    internal int GcCheckMark;           // 1: marking is checked by a second one with the world stopped
+    internal int ClobberFree;           // 1: freed memory is overwritten
 }
 
 internal static unsafe class GoDebug
@@ -39,6 +44,11 @@ internal static unsafe class GoDebug
         most = int.MaxValue;
         if (key.Is("schedtrace"u8)) { return Slot(ref s.SchedTrace); }
         if (key.Is("scheddetail"u8)) { most = 1; return Slot(ref s.SchedDetail); }
+        if (key.Is("gctrace"u8)) { most = 1; return Slot(ref s.GcTrace); }
+        if (key.Is("gcstoptheworld"u8)) { most = 2; return Slot(ref s.GcStopTheWorld); }
+        if (key.Is("gctorture"u8)) { return Slot(ref s.GcTorture); }
+        if (key.Is("gccheckmark"u8)) { most = 1; return Slot(ref s.GcCheckMark); }
+        if (key.Is("clobberfree"u8)) { most = 1; return Slot(ref s.ClobberFree); }
         return null;
     }
 
