@@ -43,10 +43,10 @@ internal static unsafe class GcInterface
     internal static int GetGeneration(void* o) => MaxGeneration;
 
     [RuntimeExport("RhGetGcCollectionCount")]
-    internal static int GetGcCollectionCount(int generation, bool getSpecialGcCount) => (int)Mgc.CycleCount;
+    internal static int GetGcCollectionCount(int generation, bool getSpecialGcCount) => (int)GcStats.Cycles;
 
     [RuntimeExport("RhGetTotalPauseDuration")]
-    internal static long GetTotalPauseDuration() => Mgc.PauseTotalNs / NsPerTick;
+    internal static long GetTotalPauseDuration() => GcStats.PauseTotalNs / NsPerTick;
 
     [RuntimeExport("RhpGetGcTotalMemory")]
     internal static long GetGcTotalMemory() => Mgc.HeapLive;

@@ -1,8 +1,10 @@
-// When a cycle begins, and what is known about past ones.
+// When a cycle begins, how much an allocation helps, and what is told about a cycle.
 //
-// PC1  A cycle begins when the heap has grown from what the last one left alive to s_trigger. s_goal is how large it may be
-//      when marking has ended.
-// Context: as said. Allocates nothing. Reference: Go's mgcpacer.go.
+// PC1  A cycle begins when what is live, or may be, has come to s_trigger. The pacer says when that is, from what past
+//      cycles cost (Gc/Pacer.cs).
+// PC2  s_heapLive is what lived at the end of the last cycle, and all free slots of spans that caches have taken since.
+// PC3  Who allocates while a cycle marks owes work for it; what the driver and idle cores scan is credit that pays first.
+// Context: as said. Allocates nothing. Reference: Go's mgcpacer.go, mgcmark.go (gcAssistAlloc).
 using Unikernel.Kernel;
 using Unikernel.Runtime.Mem;
 using Unikernel.Runtime.Sched;
@@ -11,59 +13,235 @@ namespace Unikernel.Runtime.Gc;
 
 internal static unsafe partial class Mgc
 {
-    private const long LeastHeapBytes = 4 << 20;
+    private const long ForceNs = 120_000_000_000;   // a cycle at least every two minutes of a busy machine
 
-    private static long s_heapLive;                 // bytes of spans' free slots taken to allocate from, and of what lived; atomic
-    private static long s_trigger = LeastHeapBytes;
-    private static long s_goal = LeastHeapBytes;
-    private static long s_percent = 100;            // GOGC, -1 = off
+    private struct CycleTimes
+    {
+        internal long BeginNs;
+        internal long SweepTermNs;                  // of the first pause
+        internal long MarkTermNs;                   // of all later ones
+        internal long MarkEndNs;
+        internal long HeapAtBegin;
+        internal long HeapAtEnd;
+        internal long AssistNs;
+        internal long DriverNs;
+        internal long IdleNs;
+        internal long ScannedBytes;
+        internal int Stops;
+        internal bool IsForced;
+    }
+
+    private static Pacer s_pacer;                   // changed by the driver, and by settings with s_lock held
+    private static CycleTimes s_now;
+    private static long s_heapLive;                 // PC2; atomic
+    private static long s_trigger = long.MaxValue;  // atomic
+    private static long s_goal = long.MaxValue;
+    private static long s_credit;                   // bytes scanned that nobody has owed; atomic
     private static long s_pauseStartNs;
-    private static long s_forced;                   // cycles asked for by the program
-    private static long s_liveAtMarkEnd;
+    private static bool s_isForced;                 // the next cycle was asked for; guarded by s_lock
+
+    /// <summary>Bytes of objects, those of the present cycle that are dead already included.</summary>
+    internal static long HeapLive => Atomic.Load(ref s_heapLive);
+
+    internal static long GoalBytes => s_goal;
 
     private static void InitOptions()
     {
+        s_pacer.Init(100, Pacer.None);
+        SetTrigger();
+    }
+
+    private static PacerMemory MemoryNow()
+    {
+        PacerMemory m;
+        m.TotalBytes = (long)(Machine.TotalMemory - Machine.FreeMemory);
+        m.HeapFreeBytes = MHeap.HeldBytes - MHeap.InUseBytes;
+        m.HeapAllocBytes = Atomic.Load(ref s_heapLive);
+        return m;
+    }
+
+    private static void SetTrigger()
+    {
+        PacerMemory m = MemoryNow();
+        long trigger = s_pacer.Trigger(m, out s_goal);
+        Atomic.Store(ref s_trigger, trigger);
     }
 
     private static void BeginCycle()
     {
+        s_now = default;
+        s_now.BeginNs = Machine.NanoTime();
+        s_now.IsForced = s_isForced;
+        s_isForced = false;
+        s_now.HeapAtBegin = Atomic.Load(ref s_heapLive);
+        Atomic.Store(ref s_credit, 0);
+        PacerMemory m = MemoryNow();
+        s_pacer.StartCycle(s_now.HeapAtBegin, s_now.HeapAtBegin, Proc.MaxProcs, m);
     }
 
     // World stopped.
     private static void EndMark()
     {
-        s_liveAtMarkEnd = Atomic.Load(ref s_heapLive);
-        s_trigger = long.MaxValue;                  // until the sweep has told what is alive
+        s_now.HeapAtEnd = Atomic.Load(ref s_heapLive);
+        s_now.MarkEndNs = Machine.NanoTime();
+        Atomic.Store(ref s_trigger, long.MaxValue);         // until the sweep has told what is alive
     }
 
     // All spans are swept.
     private static void EndCycle()
     {
         long live = Sweeper.LiveBytes;
-        long since = Atomic.Load(ref s_heapLive) - s_liveAtMarkEnd;
-        Atomic.Store(ref s_heapLive, live + since);
-        SetGoal(live);
+        long since = Atomic.Load(ref s_heapLive) - s_now.HeapAtEnd;
+        Atomic.Add(ref s_heapLive, live + since - Atomic.Load(ref s_heapLive));
+        CycleResult result = default;
+        result.MarkedBytes = live;
+        result.LiveEndBytes = s_now.HeapAtEnd;
+        result.HeapScanWork = s_now.ScannedBytes;
+        result.TotalCpuNs = (s_now.MarkEndNs - s_now.BeginNs) * Proc.MaxProcs;
+        result.MarkCpuNs = s_now.DriverNs + s_now.AssistNs;
+        result.IdleMarkNs = s_now.IdleNs;
+        s_pacer.EndCycle(result);
+        SetTrigger();
+        GcStats.Cycles++;
+        GcStats.Forced += s_now.IsForced ? 1 : 0;
+        GcStats.DriverNs += s_now.DriverNs;
+        GcStats.IdleNs += s_now.IdleNs;
+        GcStats.AssistNs += s_now.AssistNs;
+        GcStats.LastEndNs = Machine.NanoTime();
+        if (GoDebug.Settings.GcTrace != 0)
+        {
+            PrintTrace(live);
+        }
     }
 
-    private static void SetGoal(long live)
+    private static void CountPause(long ns)
     {
-        if (s_percent < 0)
+        GcStats.CountPause(ns);
+        s_now.Stops++;
+        if (s_now.Stops == 1)
         {
-            s_goal = long.MaxValue;
-            s_trigger = long.MaxValue;
+            s_now.SweepTermNs = ns;
+        }
+        else
+        {
+            s_now.MarkTermNs += ns;
+        }
+    }
+
+    // PC3. Lock depth raised.
+    private static void Assist(nuint bytes)
+    {
+        long owed = (long)(bytes * s_pacer.AssistWorkPerByte);
+        if (owed <= 0 || Atomic.Add(ref s_credit, -owed) >= 0 || !GcQueue.HasFull)
+        {
             return;
         }
-        long goal = live + (live * s_percent / 100);
-        long least = LeastHeapBytes * s_percent / 100;
-        s_goal = goal > least ? goal : least;
-        s_trigger = live + ((s_goal - live) * 7 / 10);
+        CoreState* cs = ThisCore.State;
+        GcWork* work = &cs->Cache->Work;
+        Atomic.Add(ref s_slices, 1);
+        long begin = Machine.NanoTime();
+        while (Atomic.Load(ref s_credit) < 0 && !Marker.Drain(cs, Machine.NanoTime() + AssistNs, true)
+            && Atomic.Load(ref cs->Look) == 0)
+        {
+            TakeScanned(work);
+        }
+        TakeScanned(work);
+        Atomic.Add(ref s_now.AssistNs, Machine.NanoTime() - begin);
+        Atomic.Add(ref s_slices, -1);
     }
 
-    private static long s_pauseTotalNs;
+    private static void TakeScanned(GcWork* work)
+    {
+        long scanned = work->ScannedBytes;
+        work->ScannedBytes = 0;
+        Atomic.Add(ref s_now.ScannedBytes, scanned);
+        Atomic.Add(ref s_credit, scanned);
+    }
 
-    internal static long PauseTotalNs => s_pauseTotalNs;
-    internal static long CycleCount => s_done;
-    internal static long HeapLive => Atomic.Load(ref s_heapLive);
+    private static void PrintTrace(long live)
+    {
+        TraceWriter w = default;
+        ThisCore.Acquire();
+        long total = s_now.MarkEndNs - s_now.BeginNs;
+        long up = Machine.NanoTime();
+        long cpu = (GcStats.DriverNs + GcStats.AssistNs + GcStats.IdleNs) * 100 / (up * Proc.MaxProcs);
+        w.Write("gc "u8);
+        w.Write(GcStats.Cycles);
+        w.Write(" @"u8);
+        WriteFixed(&w, up / 1_000_000, 3);
+        w.Write("s "u8);
+        w.Write(cpu);
+        w.Write("%: "u8);
+        WriteMs(&w, s_now.SweepTermNs);
+        w.Write("+"u8);
+        WriteMs(&w, total - s_now.SweepTermNs - s_now.MarkTermNs);
+        w.Write("+"u8);
+        WriteMs(&w, s_now.MarkTermNs);
+        w.Write(" ms clock, "u8);
+        WriteMs(&w, s_now.SweepTermNs * Proc.MaxProcs);
+        w.Write("+"u8);
+        WriteMs(&w, s_now.AssistNs);
+        w.Write("/"u8);
+        WriteMs(&w, s_now.DriverNs);
+        w.Write("/"u8);
+        WriteMs(&w, s_now.IdleNs);
+        w.Write("+"u8);
+        WriteMs(&w, s_now.MarkTermNs * Proc.MaxProcs);
+        w.Write(" ms cpu, "u8);
+        w.Write(s_now.HeapAtBegin >> 20);
+        w.Write("->"u8);
+        w.Write(s_now.HeapAtEnd >> 20);
+        w.Write("->"u8);
+        w.Write(live >> 20);
+        w.Write(" MB, "u8);
+        w.Write((s_goal == long.MaxValue ? 0 : s_goal) >> 20);
+        w.Write(" MB goal, 0 MB stacks, 0 MB globals, "u8);
+        w.Write(Proc.MaxProcs);
+        w.Write(s_now.IsForced ? " P (forced)\n"u8 : " P\n"u8);
+        ThisCore.Release();
+    }
+
+    // Go's fmtNSAsMS: two significant digits below 10 ms, whole milliseconds above.
+    private static void WriteMs(TraceWriter* w, long ns)
+    {
+        if (ns >= 10_000_000)
+        {
+            w->Write(ns / 1_000_000);
+            return;
+        }
+        long x = ns / 1_000;
+        if (x == 0)
+        {
+            w->Write("0"u8);
+            return;
+        }
+        int decimals = 3;
+        while (x >= 100)
+        {
+            x /= 10;
+            decimals--;
+        }
+        WriteFixed(w, x, decimals);
+    }
+
+    private static void WriteFixed(TraceWriter* w, long x, int decimals)
+    {
+        long scale = 1;
+        for (int i = 0; i < decimals; i++)
+        {
+            scale *= 10;
+        }
+        w->Write(x / scale);
+        if (decimals == 0)
+        {
+            return;
+        }
+        w->Write("."u8);
+        for (scale /= 10; scale > 0; scale /= 10)
+        {
+            w->Write(x / scale % 10);
+        }
+    }
 
     internal static long TotalAllocated()
     {
@@ -77,6 +255,7 @@ internal static unsafe partial class Mgc
 
     internal static long AllocatedByCaller() => Proc.GetG()->AllocatedBytes;
 
+    /// <summary>Goroutine: asks for a cycle and does not wait for it.</summary>
     internal static void CollectInBackground()
     {
         ThisCore.Acquire();
@@ -85,10 +264,6 @@ internal static unsafe partial class Mgc
     }
 
     internal static int StartNoGcRegion(long bytes) => 1;
-    internal static int EndNoGcRegion() => 1;
 
-    private static void CountPause(long ns)
-    {
-        s_pauseTotalNs += ns;
-    }
+    internal static int EndNoGcRegion() => 1;
 }

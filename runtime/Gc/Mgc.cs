@@ -87,7 +87,7 @@ internal static unsafe partial class Mgc
         long live = Atomic.Add(ref s_heapLive, (long)bytes);
         if (IsMarking)
         {
-            Assist(live);
+            Assist(bytes);
         }
         else if (live >= s_trigger && Volatile.Read(ref s_isRequested) == false)
         {
@@ -114,7 +114,7 @@ internal static unsafe partial class Mgc
     {
         s_lock.Acquire(LockRank.Collector);
         long wanted = s_started + 1;
-        s_forced++;
+        s_isForced = true;
         s_lock.Release();
         while (true)
         {
@@ -370,7 +370,11 @@ internal static unsafe partial class Mgc
         {
             CoreState* cs = ThisCore.Acquire();
             Atomic.Add(ref s_slices, 1);
-            bool isDone = Marker.Drain(cs, Machine.NanoTime() + SliceNs, !s_isStopped);
+            long begin = Machine.NanoTime();
+            bool isDone = Marker.Drain(cs, begin + SliceNs, !s_isStopped);
+            long now = Machine.NanoTime();
+            TakeScanned(&cs->Cache->Work);
+            s_now.DriverNs += now - begin;
             Atomic.Add(ref s_slices, -1);
             ThisCore.Release();
             if (isDone && Atomic.Load(ref s_slices) == 0 && !GcQueue.HasFull)
@@ -409,23 +413,13 @@ internal static unsafe partial class Mgc
         Atomic.Add(ref s_slices, 1);
         if (IsMarking)
         {
-            _ = Marker.Drain(cs, Machine.NanoTime() + SliceNs, true);
+            long begin = Machine.NanoTime();
+            _ = Marker.Drain(cs, begin + SliceNs, true);
+            TakeScanned(&cs->Cache->Work);
+            Atomic.Add(ref s_now.IdleNs, Machine.NanoTime() - begin);
         }
         Atomic.Add(ref s_slices, -1);
         return true;
-    }
-
-    // Lock depth raised.
-    private static void Assist(long live)
-    {
-        if (!GcQueue.HasFull)
-        {
-            return;
-        }
-        Atomic.Add(ref s_slices, 1);
-        long ns = live > s_goal ? 4 * AssistNs : AssistNs;
-        _ = Marker.Drain(ThisCore.State, Machine.NanoTime() + ns, true);
-        Atomic.Add(ref s_slices, -1);
     }
 
     private static void Sweep()
