@@ -303,25 +303,24 @@ internal unsafe struct PageAlloc
     private readonly void Summarize(nuint page, nuint n)
     {
         nuint last = page + n - 1;
+        bool isSame = true;                         // then nothing above changes, either
         PageSummary* nodes = Level(Leaf);
         for (nuint c = page >> ChunkShift; c <= last >> ChunkShift; c++)
         {
-            nodes[c] = PageSummary.OfBits(_bits + (c * ChunkWords), ChunkWords);
+            PageSummary s = PageSummary.OfBits(_bits + (c * ChunkWords), ChunkWords);
+            isSame &= s.Is(nodes[c]);
+            nodes[c] = s;
         }
-        for (int level = Leaf - 1; level >= 0; level--)
+        for (int level = Leaf - 1; level >= 0 && !isSame; level--)
         {
             PageSummary* children = nodes;
             nodes = Level(level);
-            bool isSame = true;
+            isSame = true;
             for (nuint i = page >> Shift(level); i <= last >> Shift(level); i++)
             {
                 PageSummary s = PageSummary.OfChildren(children + (i << FanOutShift), FanOut, Shift(level + 1));
                 isSame &= s.Is(nodes[i]);
                 nodes[i] = s;
-            }
-            if (isSame)
-            {
-                return;
             }
         }
     }

@@ -73,7 +73,10 @@ internal readonly unsafe struct PageSummary
         return new PageSummary(start, run > max ? run : max, run);
     }
 
-    /// <summary>Of a node from its <paramref name="count"/> children of 1 &lt;&lt; <paramref name="shift"/> pages each.</summary>
+    /// <summary>
+    /// Of a node from its <paramref name="count"/> children of 1 &lt;&lt; <paramref name="shift"/> pages each, fewer than
+    /// 2^21.
+    /// </summary>
     internal static PageSummary OfChildren(PageSummary* children, int count, int shift)
     {
         nuint full = (nuint)1 << shift;
@@ -83,8 +86,8 @@ internal readonly unsafe struct PageSummary
         bool isPrefix = true;
         for (int i = 0; i < count; i++)
         {
-            PageSummary s = children[i];
-            nuint low = s.Start;
+            ulong bits = children[i]._bits;         // never PS1's exception
+            nuint low = (nuint)(bits & Mask);
             run += low;
             if (isPrefix)
             {
@@ -94,8 +97,9 @@ internal readonly unsafe struct PageSummary
             max = run > max ? run : max;
             if (low != full)
             {
-                max = s.Max > max ? s.Max : max;
-                run = s.End;
+                nuint inside = (nuint)((bits >> MaxShift) & Mask);
+                max = inside > max ? inside : max;
+                run = (nuint)(bits >> (2 * MaxShift));
             }
         }
         return new PageSummary(start, max, run);

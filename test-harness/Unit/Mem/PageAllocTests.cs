@@ -145,7 +145,7 @@ public unsafe class PageAllocTests
         {
             string? wrong = Play(first, steps);
             Assert.True(wrong is null, wrong);
-        }, iter: 300);
+        }, iter: 150);
 
     [Fact]
     public void Nothing_grown_is_nothing_found()

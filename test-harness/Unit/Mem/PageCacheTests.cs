@@ -109,5 +109,5 @@ public unsafe class PageCacheTests
             Assert.Equal((nuint)count, free);
             Assert.Equal((nuint)first, map.Pages.Alloc(count));
             NativeMemory.Free(caches);
-        }, iter: 200);
+        }, iter: 100);
 }
