@@ -40,7 +40,7 @@ internal unsafe struct AbiAddresses
     internal nuint TlsBytes;
 }
 
-internal static unsafe class Startup
+internal static unsafe partial class Startup
 {
     private const int ClasslibCount = 14;
 
@@ -72,9 +72,11 @@ internal static unsafe class Startup
         blockBytes = a->TlsBytes;
     }
 
+#if !SIM
     [MethodImpl(MethodImplOptions.InternalCall)]
     [RuntimeImport("AbiGetAddresses")]
     private static extern AbiAddresses* Addresses();
+#endif
 
     [MethodImpl(MethodImplOptions.InternalCall)]
     [RuntimeImport("AbiGetSecurityCookie")]

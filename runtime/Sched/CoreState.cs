@@ -59,6 +59,7 @@ internal unsafe struct CoreState
     internal static CoreState* Of(Core* core) => (CoreState*)core->Runtime;
 }
 
+#if !SIM
 /// <summary>The calling core, held by its lock depth.</summary>
 internal static unsafe class ThisCore
 {
@@ -101,3 +102,4 @@ internal static unsafe class ThisCore
     internal static CoreState* State => CoreState.Of(Machine.CurrentCore);
 #endif
 }
+#endif

@@ -11,7 +11,7 @@ using Unikernel.Kernel;
 namespace Unikernel.Runtime.Sched;
 
 /// <summary>A list of goroutines through their <see cref="G.SchedLink"/>, with its length. Not safe for several cores.</summary>
-internal unsafe struct GQueue
+internal unsafe partial struct GQueue
 {
     private G* _head;
     private G* _tail;
@@ -71,7 +71,7 @@ internal unsafe struct GQueue
 }
 
 /// <summary>A P's own queue.</summary>
-internal unsafe struct RunQueue
+internal unsafe partial struct RunQueue
 {
     internal const int Capacity = 256;
 
