@@ -64,6 +64,9 @@ public static unsafe class Atomic
         word = value;
     }
 
+    /// <summary>What was stored before it is seen by all cores before anything after it is loaded.</summary>
+    public static void Fence() => Fence(null);
+
     /// <summary>Stores <paramref name="value"/> if the word is <paramref name="expected"/>; whether it did.</summary>
     public static bool Swap(ref int word, int expected, int value)
     {
@@ -82,6 +85,14 @@ public static unsafe class Atomic
     }
 
     public static bool Swap(ref ulong word, ulong expected, ulong value)
+    {
+        Fence(Address(ref word));
+        bool isSame = word == expected;
+        word = isSame ? value : word;
+        return isSame;
+    }
+
+    public static bool Swap(ref long word, long expected, long value)
     {
         Fence(Address(ref word));
         bool isSame = word == expected;

@@ -91,7 +91,7 @@ internal static unsafe partial class Proc
                     p->SchedTick--;             // inherits
                     return interrupted;
                 }
-                PutYielded(p, interrupted);
+                PutLocal(p, interrupted, false);
                 return next;
             }
             G* gp = p->Id < s_maxProcs ? FindHere(p) : Retire(p);

@@ -7,6 +7,7 @@
 //      each running one on a core that computes; no core counts as looking for work.
 // IV4  Quiet, and a core that may run goroutines is halted as idle, the world not being stopped: then no queue that it could take from
 //      holds anything. This is what a lost wake-up breaks.
+//      Rings are left out in scenarios that yield, while somebody computes: nobody is woken for one that yields.
 // IV5  Quiet: a P with timers has its core's alarm set for the first of them or earlier.
 // Context: whoever holds the turn; memory is looked at as it is, without steps.
 using System.Collections.Generic;
@@ -23,8 +24,13 @@ internal static unsafe class Invariants
 
     private static readonly Dictionary<nint, string> s_queued = [];
     private static int s_turns;
+    private static bool s_mayYield;
 
-    internal static void Reset() => s_turns = 0;
+    internal static void Reset(bool mayYield)
+    {
+        s_turns = 0;
+        s_mayYield = mayYield;
+    }
 
     internal static void CheckTurn()
     {
@@ -79,6 +85,19 @@ internal static unsafe class Invariants
 
     private static bool IsBooted => Machine.CoresStarted == Simulation.CoreCount && Proc.PAt(Simulation.CoreCount - 1) != null;
 
+    private static bool DoesAnyCompute
+    {
+        get
+        {
+            bool any = false;
+            for (int i = 0; i < Simulation.CoreCount; i++)
+            {
+                any |= !Simulation.CoreAt(i).IsHalted;
+            }
+            return any;
+        }
+    }
+
     // IV4
     private static void CheckNoWork(int idle)
     {
@@ -89,7 +108,8 @@ internal static unsafe class Invariants
         for (int i = 0; i < Proc.MaxProcs; i++)
         {
             P* p = Proc.PAt(i);
-            if (p->Runq.Entries != 0 || p->Runq.NextNow != null)
+            bool hasRing = p->Runq.Entries != 0 && (!s_mayYield || !DoesAnyCompute);
+            if (hasRing || p->Runq.NextNow != null)
             {
                 throw new SimFailure($"IV4: core {idle} is halted, P {i} has {p->Runq.Entries} in its queue and "
                     + (p->Runq.NextNow == null ? "none" : "one") + " next");

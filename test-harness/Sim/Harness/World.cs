@@ -27,6 +27,9 @@ internal sealed class Scenario
     internal int Weight { get; init; } = 1;
 
     internal int MaxSteps { get; init; } = 200_000;
+
+    /// <summary>It calls Gosched: nobody is woken for one that yields, so it may wait in its ring while a core is idle (IV4).</summary>
+    internal bool Yields { get; init; }
 }
 
 internal static unsafe class World
@@ -53,13 +56,14 @@ internal static unsafe class World
         Statics.Reset();
         EnterNoCollection();
         s_main = scenario.Main;
-        Invariants.Reset();
+        Invariants.Reset(scenario.Yields);
         RunResult result = Simulation.Run(new RunOptions
         {
             Seed = seed,
             Cores = scenario.MinCores + (int)(seed % (ulong)(scenario.MaxCores - scenario.MinCores + 1)),
             MaxSteps = scenario.MaxSteps,
             IsTraced = isTraced,
+            HasStoreBuffers = Environment.GetEnvironmentVariable("SIM_BUFFERS") != "0",
             Boot = Boot,
             OnQuiet = Invariants.CheckQuiet,
             OnTurn = Invariants.CheckTurn,
