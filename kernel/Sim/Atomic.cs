@@ -15,52 +15,52 @@ public static unsafe class Atomic
     public static int Load(ref int word)
     {
         Simulation.Step();
-        return (int)StoreBuffers.Read(Address(ref word), (uint)word);
+        return (int)Seen(Address(ref word), (uint)word);
     }
 
     public static uint Load(ref uint word)
     {
         Simulation.Step();
-        return (uint)StoreBuffers.Read(Address(ref word), word);
+        return (uint)Seen(Address(ref word), word);
     }
 
     public static long Load(ref long word)
     {
         Simulation.Step();
-        return (long)StoreBuffers.Read(Address(ref word), (ulong)word);
+        return (long)Seen(Address(ref word), (ulong)word);
     }
 
     public static ulong Load(ref ulong word)
     {
         Simulation.Step();
-        return StoreBuffers.Read(Address(ref word), word);
+        return Seen(Address(ref word), word);
     }
 
     public static void Store(ref int word, int value)
     {
         Simulation.Step();
-        StoreBuffers.Add(Address(ref word), (uint)word);
+        BeforeStore(Address(ref word), (uint)word, (ulong)value);
         word = value;
     }
 
     public static void Store(ref uint word, uint value)
     {
         Simulation.Step();
-        StoreBuffers.Add(Address(ref word), word);
+        BeforeStore(Address(ref word), word, (ulong)value);
         word = value;
     }
 
     public static void Store(ref long word, long value)
     {
         Simulation.Step();
-        StoreBuffers.Add(Address(ref word), (ulong)word);
+        BeforeStore(Address(ref word), (ulong)word, (ulong)value);
         word = value;
     }
 
     public static void Store(ref ulong word, ulong value)
     {
         Simulation.Step();
-        StoreBuffers.Add(Address(ref word), word);
+        BeforeStore(Address(ref word), word, (ulong)value);
         word = value;
     }
 
@@ -72,6 +72,7 @@ public static unsafe class Atomic
     {
         Fence(Address(ref word));
         bool isSame = word == expected;
+        Trace(isSame ? "swap" : "swap fails", Address(ref word), (ulong)value);
         word = isSame ? value : word;
         return isSame;
     }
@@ -80,6 +81,7 @@ public static unsafe class Atomic
     {
         Fence(Address(ref word));
         bool isSame = word == expected;
+        Trace(isSame ? "swap" : "swap fails", Address(ref word), (ulong)value);
         word = isSame ? value : word;
         return isSame;
     }
@@ -88,6 +90,7 @@ public static unsafe class Atomic
     {
         Fence(Address(ref word));
         bool isSame = word == expected;
+        Trace(isSame ? "swap" : "swap fails", Address(ref word), (ulong)value);
         word = isSame ? value : word;
         return isSame;
     }
@@ -96,6 +99,7 @@ public static unsafe class Atomic
     {
         Fence(Address(ref word));
         bool isSame = word == expected;
+        Trace(isSame ? "swap" : "swap fails", Address(ref word), (ulong)value);
         word = isSame ? value : word;
         return isSame;
     }
@@ -103,6 +107,7 @@ public static unsafe class Atomic
     public static int Exchange(ref int word, int value)
     {
         Fence(Address(ref word));
+        Trace("exchange", Address(ref word), (ulong)value);
         int old = word;
         word = value;
         return old;
@@ -111,6 +116,7 @@ public static unsafe class Atomic
     public static ulong Exchange(ref ulong word, ulong value)
     {
         Fence(Address(ref word));
+        Trace("exchange", Address(ref word), (ulong)value);
         ulong old = word;
         word = value;
         return old;
@@ -120,12 +126,14 @@ public static unsafe class Atomic
     public static int Add(ref int word, int value)
     {
         Fence(Address(ref word));
+        Trace("add", Address(ref word), (ulong)value);
         return word += value;
     }
 
     public static long Add(ref long word, long value)
     {
         Fence(Address(ref word));
+        Trace("add", Address(ref word), (ulong)value);
         return word += value;
     }
 
@@ -133,6 +141,7 @@ public static unsafe class Atomic
     public static int Or(ref int word, int bits)
     {
         Fence(Address(ref word));
+        Trace("or", Address(ref word), (ulong)bits);
         int old = word;
         word |= bits;
         return old;
@@ -141,6 +150,7 @@ public static unsafe class Atomic
     public static ulong Or(ref ulong word, ulong bits)
     {
         Fence(Address(ref word));
+        Trace("or", Address(ref word), (ulong)bits);
         ulong old = word;
         word |= bits;
         return old;
@@ -150,6 +160,7 @@ public static unsafe class Atomic
     public static ulong And(ref ulong word, ulong bits)
     {
         Fence(Address(ref word));
+        Trace("and", Address(ref word), bits);
         ulong old = word;
         word &= bits;
         return old;
@@ -159,6 +170,27 @@ public static unsafe class Atomic
     {
         Simulation.Step();
         StoreBuffers.Fence(word);
+    }
+
+    private static ulong Seen(void* word, ulong newest)
+    {
+        ulong seen = StoreBuffers.Read(word, newest);
+        Trace(seen == newest ? "load" : "load of old", word, seen);
+        return seen;
+    }
+
+    private static void BeforeStore(void* word, ulong before, ulong value)
+    {
+        StoreBuffers.Add(word, before);
+        Trace("store", word, value);
+    }
+
+    private static void Trace(string what, void* word, ulong value)
+    {
+        if (TraceLog.IsComplete)
+        {
+            TraceLog.AddAccess(what, word, value);
+        }
     }
 
     // Off-heap, static, or in an object that no collection moves during a run (SI6).

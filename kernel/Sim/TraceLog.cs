@@ -10,7 +10,12 @@ internal static class TraceLog
     private readonly record struct Line(int Step, long Ns, int Core, string What, long A, long B);
 
     private static readonly List<Line> s_lines = [];
-    private static bool s_isComplete;
+
+    /// <summary>Every line is kept, and one for each atomic access comes between.</summary>
+    internal static bool IsComplete { get; private set; }
+
+    /// <summary>What to call an address.</summary>
+    internal static Func<nint, string>? NameOf { get; set; }
 
     /// <summary>Two runs with the same hash did the same.</summary>
     internal static ulong Hash { get; private set; }
@@ -18,7 +23,7 @@ internal static class TraceLog
     internal static void Reset(bool isComplete)
     {
         s_lines.Clear();
-        s_isComplete = isComplete;
+        IsComplete = isComplete;
         Hash = 14695981039346656037;
     }
 
@@ -28,11 +33,18 @@ internal static class TraceLog
         Mix((ulong)a);
         Mix((ulong)b);
         Mix((ulong)Simulation.Now);
-        if (!s_isComplete && s_lines.Count >= 2 * Kept)
+        if (!IsComplete && s_lines.Count >= 2 * Kept)
         {
             s_lines.RemoveRange(0, Kept);
         }
         s_lines.Add(new Line(Simulation.Steps, Simulation.Now, Simulation.CoreCount == 0 ? 0 : Simulation.CurrentId, what, a, b));
+    }
+
+    /// <summary>An atomic access; not part of the hash.</summary>
+    internal static unsafe void AddAccess(string what, void* word, ulong value)
+    {
+        string name = NameOf?.Invoke((nint)word) ?? "";
+        s_lines.Add(new Line(Simulation.Steps, Simulation.Now, Simulation.CurrentId, "    " + what + " " + name, (long)value, 0));
     }
 
     // FNV-1a, by words
@@ -42,7 +54,7 @@ internal static class TraceLog
     internal static string Text()
     {
         System.Text.StringBuilder text = new();
-        for (int i = s_isComplete || s_lines.Count < Kept ? 0 : s_lines.Count - Kept; i < s_lines.Count; i++)
+        for (int i = IsComplete || s_lines.Count < Kept ? 0 : s_lines.Count - Kept; i < s_lines.Count; i++)
         {
             Line l = s_lines[i];
             text.Append(System.Globalization.CultureInfo.InvariantCulture, $"{l.Step,8} {l.Ns,10} ns  core {l.Core}  {l.What} {l.A} {l.B}\n");

@@ -12,7 +12,7 @@ namespace Unikernel.Tests.Sim.Harness;
 
 internal static unsafe class Statics
 {
-    private readonly record struct Area(nint Address, int Bytes, byte[] Initial);
+    private readonly record struct Area(nint Address, int Bytes, byte[] Initial, string Name);
 
     private static readonly List<Area> s_areas = [];
     private static readonly List<(FieldInfo Field, object? Initial)> s_references = [];
@@ -46,6 +46,18 @@ internal static unsafe class Statics
         }
     }
 
+    internal static string? NameOf(nint address)
+    {
+        foreach (Area a in s_areas)
+        {
+            if (address >= a.Address && address < a.Address + a.Bytes)
+            {
+                return address == a.Address ? a.Name : a.Name + "+" + (address - a.Address);
+            }
+        }
+        return null;
+    }
+
     private static void Remember(Type type)
     {
         if (type.Namespace == typeof(Simulation).Namespace || type.ContainsGenericParameters
@@ -64,7 +76,7 @@ internal static unsafe class Statics
             if (IsUnmanaged(field.FieldType))
             {
                 (nint address, int bytes) = Locate(field);
-                s_areas.Add(new Area(address, bytes, new Span<byte>((void*)address, bytes).ToArray()));
+                s_areas.Add(new Area(address, bytes, new Span<byte>((void*)address, bytes).ToArray(), type.Name + "." + field.Name));
             }
             else
             {

@@ -55,6 +55,7 @@ internal static unsafe class World
         Statics.Remember();
         Statics.Reset();
         EnterNoCollection();
+        TraceLog.NameOf = Names.Of;
         s_main = scenario.Main;
         Invariants.Reset(scenario.Yields);
         RunResult result = Simulation.Run(new RunOptions
