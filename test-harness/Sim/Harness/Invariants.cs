@@ -9,6 +9,8 @@
 //      holds anything. This is what a lost wake-up breaks.
 //      Rings are left out in scenarios that yield, while somebody computes: nobody is woken for one that yields.
 // IV5  Quiet: a P with timers has its core's alarm set for the first of them or earlier.
+// IV6  Quiet, and no goroutine is runnable, running or waits for a timer, a device or the console: then the deadlock has been
+//      reported already, and is not found only when some later alarm makes a core look again.
 // Context: whoever holds the turn; memory is looked at as it is, without steps.
 using System.Collections.Generic;
 using Unikernel.Kernel;
@@ -64,9 +66,11 @@ internal static unsafe class Invariants
         {
             throw new SimFailure($"IV3: {Proc.SpinningCores} cores count as looking for work, none does");
         }
+        bool isAnythingToCome = s_queued.Count != 0 || DoesAnyCompute || Proc.ConsoleWaiters != 0 || Devices.NextNs != long.MaxValue;
         for (int i = 0; i < Machine.CoresStarted; i++)
         {
             P* p = Proc.PAt(i);
+            isAnythingToCome |= p->Timers.Count != 0;
             VirtualCore core = Simulation.CoreAt(i);
             if (p->Timers.Count != 0 && (core.AlarmNs == 0 || core.AlarmNs > p->Timers.FirstWhenNs))
             {
@@ -80,6 +84,10 @@ internal static unsafe class Invariants
             {
                 CheckNoWork(i);
             }
+        }
+        if (!isAnythingToCome)
+        {
+            throw new SimFailure("IV6: a deadlock is not noticed");
         }
     }
 

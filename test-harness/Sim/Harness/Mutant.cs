@@ -24,6 +24,8 @@ internal sealed record Mutant(string Name, string Why, string[] Scenarios, param
 
     private static readonly Lazy<Dictionary<string, string>> s_sources = new(ReadSources);
 
+    private static readonly Lazy<CSharpCompilation> s_unchanged = new(Unchanged);
+
     public override string ToString() => Name;
 
     /// <summary>The first fault found in one of the scenarios, each with up to <paramref name="seeds"/> seeds; null when none was.</summary>
@@ -54,16 +56,14 @@ internal sealed record Mutant(string Name, string Why, string[] Scenarios, param
             }
             sources[files[0]] = sources[files[0]].Replace(from, to, StringComparison.Ordinal);
         }
-        IEnumerable<SyntaxTree> trees = sources.Select(s => CSharpSyntaxTree.ParseText(s.Value, s_parseOptions, s.Key, System.Text.Encoding.UTF8));
-        string platform = (string)AppContext.GetData("TRUSTED_PLATFORM_ASSEMBLIES")!;
-        IEnumerable<string> references = platform.Split(Path.PathSeparator)
-            .Where(p => Path.GetFileName(p) is var f && f.StartsWith("System.", StringComparison.Ordinal))
-            .Append(typeof(Unikernel.Kernel.Machine).Assembly.Location);
-        CSharpCompilation compilation = CSharpCompilation.Create(
-            Runtime, trees, references.Select(r => MetadataReference.CreateFromFile(r)),
-            new CSharpCompilationOptions(
-                OutputKind.DynamicallyLinkedLibrary, allowUnsafe: true, optimizationLevel: OptimizationLevel.Release,
-                nullableContextOptions: NullableContextOptions.Enable, metadataImportOptions: MetadataImportOptions.All));
+        CSharpCompilation compilation = s_unchanged.Value;
+        foreach (SyntaxTree tree in compilation.SyntaxTrees)
+        {
+            if (sources[tree.FilePath] != s_sources.Value[tree.FilePath])
+            {
+                compilation = compilation.ReplaceSyntaxTree(tree, Parse(tree.FilePath, sources[tree.FilePath]));
+            }
+        }
         using MemoryStream image = new();
         var result = compilation.Emit(image);
         if (!result.Success)
@@ -72,6 +72,22 @@ internal sealed record Mutant(string Name, string Why, string[] Scenarios, param
                 Name + " does not compile:\n" + string.Join('\n', result.Diagnostics.Where(d => d.Severity == DiagnosticSeverity.Error)));
         }
         return image.ToArray();
+    }
+
+    private static SyntaxTree Parse(string name, string text) =>
+        CSharpSyntaxTree.ParseText(text, s_parseOptions, name, System.Text.Encoding.UTF8);
+
+    private static CSharpCompilation Unchanged()
+    {
+        string platform = (string)AppContext.GetData("TRUSTED_PLATFORM_ASSEMBLIES")!;
+        IEnumerable<string> references = platform.Split(Path.PathSeparator)
+            .Where(p => Path.GetFileName(p).StartsWith("System.", StringComparison.Ordinal))
+            .Append(typeof(Unikernel.Kernel.Machine).Assembly.Location);
+        return CSharpCompilation.Create(
+            Runtime, s_sources.Value.Select(s => Parse(s.Key, s.Value)), references.Select(r => MetadataReference.CreateFromFile(r)),
+            new CSharpCompilationOptions(
+                OutputKind.DynamicallyLinkedLibrary, allowUnsafe: true, optimizationLevel: OptimizationLevel.Release,
+                nullableContextOptions: NullableContextOptions.Enable, metadataImportOptions: MetadataImportOptions.All));
     }
 
     private static Dictionary<string, string> ReadSources()

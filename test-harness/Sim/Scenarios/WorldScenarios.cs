@@ -139,11 +139,22 @@ internal static unsafe class WorldScenarios
         _ = never.Receive();
     }
 
-    /// <summary>The same with fewer cores than there are.</summary>
+    /// <summary>The same, while cores are taken away that still have timers or goroutines.</summary>
     internal static void AllWaitOnFewer()
     {
-        _ = Go.SetGoMaxProcs(1 + Simulation.Draw(Machine.CoresStarted));
-        AllWait();
+        Chan<int> never = new(0);
+        for (int i = 0; i < 4; i++)
+        {
+            Go.Run(() =>
+            {
+                Simulation.Compute(Simulation.Draw(4) * 200);
+                Go.Sleep(TimeSpan.FromMicroseconds(2));
+                _ = never.Receive();
+            });
+        }
+        Simulation.Compute(Simulation.Draw(6) * 300);
+        _ = Go.SetGoMaxProcs(1 + Simulation.Draw(Machine.CoresStarted - 1));
+        _ = never.Receive();
     }
 
     /// <summary>Main is gone by Goexit and the others end.</summary>
@@ -154,6 +165,41 @@ internal static unsafe class WorldScenarios
             Go.Run(() => Simulation.Compute(500));
         }
         Go.Goexit();
+    }
+
+    /// <summary>Two that wake together, one of whom is taken to another core and sleeps on there, while a third core goes idle.</summary>
+    internal static void Wanderers()
+    {
+        const int rounds = 4;
+        TimeSpan time = TimeSpan.FromMicroseconds(2);
+        Chan<int> c = new(0);
+        WaitGroup done = new();
+        done.Go(() =>
+        {
+            for (int i = 0; i < rounds; i++)
+            {
+                Go.Sleep(time);
+                _ = c.Receive();
+            }
+        });
+        done.Go(() =>
+        {
+            for (int i = 0; i < rounds; i++)
+            {
+                Go.Sleep(time);
+                Go.Sleep(time);
+                c.Send(i);
+            }
+        });
+        done.Go(() =>
+        {
+            for (int i = 0; i < rounds; i++)
+            {
+                Simulation.Compute(1500 + (Simulation.Draw(10) * 100));
+                Go.Sleep(TimeSpan.FromMicroseconds(Simulation.Draw(3)));
+            }
+        });
+        done.Wait();
     }
 
     /// <summary>Everybody sleeps at times, and no one is taken for dead.</summary>

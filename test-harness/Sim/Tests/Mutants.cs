@@ -31,7 +31,7 @@ internal static class Mutants
             ("        G* gp = (G*)p;\n        if (gp->TryReady())", "        G* gp = (G*)p;\n        gp->Status = GStatus.Runnable;")),
         new("StillFromBefore", "PW4: a core that leaves a stop is taken for still by the next", ["StopTheWorld"],
             ("while (Atomic.Load(ref s_stopping) != 0);       // PW4", "while (p->Id < 0);")),
-        new("LeavesUncounted", "PF5: a core came to life while the others were looked at", ["NoFalseDeadlock", "Interrupts", "Sleepers", "MaxProcs"],
+        new("LeavesUncounted", "PF5: a core came to life while the others were looked at", ["Wanderers"],
             ("if (!AreAllAtRest() || Atomic.Load(ref s_leaves) != leaves)", "if (!AreAllAtRest())")),
         new("RetiredDoesNotLook", "PF5: the last to rest runs nothing and does not look for a deadlock", ["AllWaitOnFewer"],
             ("        CheckDead();\n        while (", "        if (!isRetired)\n        {\n            CheckDead();\n        }\n        while (")),
