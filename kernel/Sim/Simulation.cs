@@ -64,7 +64,7 @@ internal sealed unsafe class RunOptions
 }
 
 /// <summary>What came of a run.</summary>
-internal sealed record RunResult(Ending Ending, string Text, ulong Hash, int Steps, int Switches, long Ns, string Trace);
+internal sealed record RunResult(Ending Ending, string Text, ulong Hash, int Steps, int Turns, long Ns);
 
 internal static unsafe partial class Simulation
 {
@@ -144,7 +144,7 @@ internal static unsafe partial class Simulation
         s_isRunning = true;
         Contexts.RunAll(s_current.Running);
         s_isRunning = false;
-        return new RunResult(s_ending, s_text, TraceLog.Hash, s_steps, s_turns, s_now, TraceLog.Text());
+        return new RunResult(s_ending, s_text, TraceLog.Hash, s_steps, s_turns, s_now);
     }
 
     internal static VirtualCore AddCore()

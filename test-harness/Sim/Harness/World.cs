@@ -52,9 +52,7 @@ internal static unsafe class World
 
     internal static RunResult Run(Scenario scenario, ulong seed, bool isTraced = false)
     {
-        Statics.Remember();
-        Statics.Reset();
-        EnterNoCollection();
+        Prepare();
         TraceLog.NameOf = Names.Of;
         s_main = scenario.Main;
         Invariants.Reset(scenario.Yields);
@@ -74,6 +72,14 @@ internal static unsafe class World
             throw new InvalidOperationException("a collection came during a run: the region is too small");
         }
         return result;
+    }
+
+    /// <summary>The runtime as it was before anything ran; no collection from here on.</summary>
+    internal static void Prepare()
+    {
+        Statics.Remember();
+        Statics.Reset();
+        EnterNoCollection();
     }
 
     private static string? Judge(Scenario scenario, RunResult result) => (result.Ending, scenario.Fatal) switch
