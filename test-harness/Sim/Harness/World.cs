@@ -59,7 +59,7 @@ internal static unsafe class World
         RunResult result = Simulation.Run(new RunOptions
         {
             Seed = seed,
-            Cores = scenario.MinCores + (int)(seed % (ulong)(scenario.MaxCores - scenario.MinCores + 1)),
+            Cores = Cores(scenario, seed),
             MaxSteps = scenario.MaxSteps,
             IsTraced = isTraced,
             HasStoreBuffers = Environment.GetEnvironmentVariable("SIM_BUFFERS") != "0",
@@ -72,6 +72,13 @@ internal static unsafe class World
             throw new InvalidOperationException("a collection came during a run: the region is too small");
         }
         return result;
+    }
+
+    // One core alone only now and then: there is little to draw.
+    private static int Cores(Scenario scenario, ulong seed)
+    {
+        int least = scenario.MinCores == 1 && seed % 16 != 0 ? 2 : scenario.MinCores;
+        return least + (int)(seed % (ulong)(scenario.MaxCores - least + 1));
     }
 
     /// <summary>The runtime as it was before anything ran; no collection from here on.</summary>
