@@ -1,17 +1,22 @@
 #!/usr/bin/env bash
-# Builds everything and runs all tests: ./test.sh [--fast] [--filter TEXT]
+# Builds everything and runs all tests: ./test.sh [--fast] [--sim] [--seeds N] [--filter TEXT]
 #   --fast         host tests only (no virtual machine)
+#   --sim          the simulation only; SIM_SCENARIO=name SIM_SEED=n ./test.sh --sim runs one seed again and prints its trace
+#   --seeds N      so many seeds of each scenario of the simulation, 1500 if not given
 #   --filter TEXT  only tests whose full name contains TEXT
 # The last line is "N passed, N failed"; the exit code is non-zero if any failed or something broke before.
 set -uo pipefail
 cd "$(dirname "$0")"
 fast=0
+sim=0
 filter=''
 while [ $# -gt 0 ]; do
     case $1 in
         --fast) fast=1; shift ;;
+        --sim) sim=1; shift ;;
+        --seeds) [ $# -ge 2 ] || { echo "test.sh: --seeds needs a number" >&2; exit 64; }; export SIM_SEEDS=$2; shift 2 ;;
         --filter) [ $# -ge 2 ] || { echo "test.sh: --filter needs a text" >&2; exit 64; }; filter=$2; shift 2 ;;
-        -h | --help) sed -n '2,5p' "$0"; exit 0 ;;
+        -h | --help) sed -n '2,7p' "$0"; exit 0 ;;
         *) echo "test.sh: unknown option $1" >&2; exit 64 ;;
     esac
 done
@@ -24,20 +29,24 @@ broken() { echo "test.sh: $*" >&2; failed=$((failed + 1)); finish; }
 heading() { printf '\n== %s (%(%H:%M:%S)T)\n' "$1" -1; }
 
 heading "Set-up"
-iso/setup.sh || broken "set-up failed"
+[ "$sim" = 1 ] || iso/setup.sh || broken "set-up failed"
 
 heading "Build"
 dotnet restore Unikernel.sln --locked-mode -v q || broken "restore failed"
-# One node: images share the projects they are made of, and two builds of one project at once collide.
-dotnet build Unikernel.sln -c Release --no-restore -v q -m:1 || broken "the build failed"
-for project in test-harness/Guest/Guest.csproj samples/{hello,shell,stress,wordcount}/*.csproj; do
-    dotnet build "$project" -c Linux --no-restore -v q -m:1 || broken "the build for Linux failed"
-done
+if [ "$sim" = 1 ]; then
+    dotnet build test-harness/Sim/Sim.csproj -c Release --no-restore -v q -m:1 || broken "the build failed"
+else
+    # One node: images share the projects they are made of, and two builds of one project at once collide.
+    dotnet build Unikernel.sln -c Release --no-restore -v q -m:1 || broken "the build failed"
+    for project in test-harness/Guest/Guest.csproj samples/{hello,shell,stress,wordcount}/*.csproj; do
+        dotnet build "$project" -c Linux --no-restore -v q -m:1 || broken "the build for Linux failed"
+    done
 
-dotnet build test-harness/Guest/Guest.csproj -c Checked --no-restore -v q -m:1 || broken "the checked build failed"
+    dotnet build test-harness/Guest/Guest.csproj -c Checked --no-restore -v q -m:1 || broken "the checked build failed"
 
-heading "Format"
-dotnet format Unikernel.sln --no-restore --verify-no-changes --severity warn || broken "dotnet format would change files"
+    heading "Format"
+    dotnet format Unikernel.sln --no-restore --verify-no-changes --severity warn || broken "dotnet format would change files"
+fi
 
 results=$(mktemp -d)
 trap 'rm -rf "$results"' EXIT
@@ -55,8 +64,13 @@ run() {
     passed=$((passed + p))
     failed=$((failed + f))
 }
-run "Host: units, models, the class library on stock .NET" test-harness/Unit/Unit.csproj unit
-[ "$fast" = 1 ] || run "QEMU and Linux: in-kernel tests, samples end to end" test-harness/Qemu/Qemu.csproj qemu
+if [ "$sim" = 1 ] && [ -n "${SIM_SEED:-}" ]; then
+    exec dotnet test test-harness/Sim/Sim.csproj -c Release --no-build --nologo --filter "FullyQualifiedName~ScenarioTests" \
+        --logger "console;verbosity=detailed"
+fi
+[ "$sim" = 1 ] || run "Host: units, models, the class library on stock .NET" test-harness/Unit/Unit.csproj unit
+run "Simulation: the scheduler under many seeds, and with faults put in" test-harness/Sim/Sim.csproj sim
+[ "$fast$sim" != 00 ] || run "QEMU and Linux: in-kernel tests, samples end to end" test-harness/Qemu/Qemu.csproj qemu
 [ $((passed + failed)) -gt 0 ] || broken "no test ran"
 echo
 finish

@@ -21,12 +21,17 @@ public static unsafe class Atomic
 
     public static void Store(ref ulong word, ulong value) => Volatile.Write(ref word, value);
 
+    /// <summary>What was stored before it is seen by all cores before anything after it is loaded.</summary>
+    public static void Fence() => Interlocked.MemoryBarrier();
+
     /// <summary>Stores <paramref name="value"/> if the word is <paramref name="expected"/>; whether it did.</summary>
     public static bool Swap(ref int word, int expected, int value) => Interlocked.CompareExchange(ref word, value, expected) == expected;
 
     public static bool Swap(ref uint word, uint expected, uint value) => Interlocked.CompareExchange(ref word, value, expected) == expected;
 
     public static bool Swap(ref ulong word, ulong expected, ulong value) => Interlocked.CompareExchange(ref word, value, expected) == expected;
+
+    public static bool Swap(ref long word, long expected, long value) => Interlocked.CompareExchange(ref word, value, expected) == expected;
 
     public static int Exchange(ref int word, int value) => Interlocked.Exchange(ref word, value);
 

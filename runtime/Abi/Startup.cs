@@ -43,7 +43,7 @@ internal unsafe struct AbiAddresses
     internal byte* DataEnd;
 }
 
-internal static unsafe class Startup
+internal static unsafe partial class Startup
 {
     private const int ClasslibCount = 14;
 
@@ -83,9 +83,11 @@ internal static unsafe class Startup
         blockBytes = a->TlsBytes;
     }
 
+#if !SIM
     [MethodImpl(MethodImplOptions.InternalCall)]
     [RuntimeImport("AbiGetAddresses")]
     private static extern AbiAddresses* Addresses();
+#endif
 
     [MethodImpl(MethodImplOptions.InternalCall)]
     [RuntimeImport("AbiGetSecurityCookie")]

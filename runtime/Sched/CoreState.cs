@@ -62,6 +62,7 @@ internal unsafe struct CoreState
     internal static CoreState* Of(Core* core) => (CoreState*)core->Runtime;
 }
 
+#if !SIM
 /// <summary>The calling core, held by its lock depth.</summary>
 internal static unsafe class ThisCore
 {
@@ -115,3 +116,4 @@ internal static unsafe class ThisCore
     }
 #endif
 }
+#endif

@@ -96,7 +96,7 @@ internal static unsafe partial class Proc
                     p->SchedTick--;             // inherits
                     return interrupted;
                 }
-                PutYielded(p, interrupted);
+                PutLocal(p, interrupted, false);
                 return next;
             }
             G* gp = p->Id < s_maxProcs ? FindHere(p) : Retire(p);
@@ -400,6 +400,11 @@ internal static unsafe partial class Proc
             if (Atomic.Load(ref cs->Look) != 0 || Atomic.Load(ref p->PinnedCount) != 0 || IsWorkAnywhere())
             {
                 LeaveIdle(p, bit);
+                if (wasSpinning && !p->IsSpinning)
+                {
+                    p->IsSpinning = true;           // others kept still because of it: it takes one of what they made,
+                    Atomic.Add(ref s_spinning, 1);  // and StopSpinning wakes somebody for the rest
+                }
                 return;
             }
         }

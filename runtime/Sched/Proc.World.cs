@@ -4,6 +4,9 @@
 // PW2  StopTheWorld returns once every other core is idle, retired or in HoldStill. A core that wakes meanwhile looks at
 //      s_stopping before it takes work: its idle bit goes first, s_stopping was set before the idle bits were read.
 // PW3  One goroutine stops the world at a time; it stays on its core until StartTheWorld.
+// PW4  A core that leaves HoldStill may meet the next stop: it clears Stopped and then reads s_stopping, who stops sets
+//      s_stopping and then reads Stopped, a full fence between the two. So the core sees that it has to stay, or it is
+//      waited for.
 // Context: goroutine, HoldStill and Retire on g0. Reference: Go's stopTheWorldWithSema, procresize.
 using System;
 using System.Runtime;
@@ -94,7 +97,7 @@ internal static unsafe partial class Proc
             Gosched();
         }
         P* self = ThisCore.Acquire()->P;
-        Atomic.Store(ref s_stopping, 1);
+        _ = Atomic.Exchange(ref s_stopping, 1);             // PW4
         long ask = 0;
         for (int i = 0; i < Machine.CoresStarted; i++)
         {
@@ -148,17 +151,21 @@ internal static unsafe partial class Proc
         {
             return;
         }
-        Atomic.Store(ref p->Stopped, 1);
-        while (Atomic.Load(ref s_stopping) != 0)
+        do
         {
-            nuint flags = Machine.DisableInterrupts();
-            if (Atomic.Load(ref s_stopping) != 0)
+            Atomic.Store(ref p->Stopped, 1);
+            while (Atomic.Load(ref s_stopping) != 0)
             {
-                Machine.Halt();
+                nuint flags = Machine.DisableInterrupts();
+                if (Atomic.Load(ref s_stopping) != 0)
+                {
+                    Machine.Halt();
+                }
+                Machine.RestoreInterrupts(flags);
             }
-            Machine.RestoreInterrupts(flags);
+            _ = Atomic.Exchange(ref p->Stopped, 0);
         }
-        Atomic.Store(ref p->Stopped, 0);
+        while (Atomic.Load(ref s_stopping) != 0);       // PW4
     }
 
     // PW1

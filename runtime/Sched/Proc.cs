@@ -503,7 +503,10 @@ internal static unsafe partial class Proc
         gp->SinceNs = p->NowNs;
         gp->LastP = (byte)p->Id;
         GQueue overflow = default;
-        p->Runq.Put(gp, next && !p->KeepsOrder, ref overflow);
+        if (p->Runq.Put(gp, next && !p->KeepsOrder, ref overflow))
+        {
+            Atomic.Fence();                     // PF3
+        }
         if (overflow.Count != 0)
         {
             PutGlobal(ref overflow);
@@ -518,7 +521,7 @@ internal static unsafe partial class Proc
     {
         s_sched.Lock.Acquire(LockRank.Sched);
         s_sched.Runq.Append(ref batch);
-        Atomic.Store(ref s_sched.RunqCount, s_sched.Runq.Count);
+        _ = Atomic.Exchange(ref s_sched.RunqCount, s_sched.Runq.Count);     // PF3: a fence before s_idle is read
         s_sched.Lock.Release();
         if (Atomic.Load(ref s_idle) != 0)
         {

@@ -11,7 +11,7 @@ using Unikernel.Kernel;
 namespace Unikernel.Runtime.Sched;
 
 /// <summary>A list of goroutines through their <see cref="G.SchedLink"/>, with its length. Not safe for several cores.</summary>
-internal unsafe struct GQueue
+internal unsafe partial struct GQueue
 {
     private G* _head;
     private G* _tail;
@@ -71,7 +71,7 @@ internal unsafe struct GQueue
 }
 
 /// <summary>A P's own queue.</summary>
-internal unsafe struct RunQueue
+internal unsafe partial struct RunQueue
 {
     internal const int Capacity = 256;
 
@@ -109,16 +109,17 @@ internal unsafe struct RunQueue
 
     /// <summary>
     /// Owner: queues <paramref name="gp"/>, as the very next or at the end. When the ring is full, half of it and
-    /// <paramref name="gp"/> go to <paramref name="overflow"/>, which the caller puts on the global queue.
+    /// <paramref name="gp"/> go to <paramref name="overflow"/>, which the caller puts on the global queue. True when other
+    /// cores may not see it yet: who reads afterwards whether they look needs a fence before.
     /// </summary>
-    internal void Put(G* gp, bool next, ref GQueue overflow)
+    internal bool Put(G* gp, bool next, ref GQueue overflow)
     {
         if (next)
         {
             ulong old = Atomic.Exchange(ref _runNext, (ulong)gp);
             if (old == 0)
             {
-                return;
+                return false;
             }
             gp = (G*)old;
         }
@@ -130,11 +131,11 @@ internal unsafe struct RunQueue
             {
                 _ring[tail % Capacity] = (ulong)gp;
                 Atomic.Store(ref _tail, tail + 1);
-                return;
+                return true;
             }
             if (PutHalf(gp, head, ref overflow))
             {
-                return;
+                return false;
             }
         }
     }

@@ -53,12 +53,17 @@ public sealed unsafe class WaitGroup
             return;
         }
         _lock.Acquire(LockRank.WaitGroup);
-        if (Atomic.Add(ref _state, 1) >> CounterShift == 0)
+        long state;
+        do
         {
-            _ = Atomic.Add(ref _state, -1);
-            _lock.Release();
-            return;
+            state = Atomic.Load(ref _state);
+            if (state >> CounterShift == 0)
+            {
+                _lock.Release();            // without having touched it: those just woken look at it
+                return;
+            }
         }
+        while (!Atomic.Swap(ref _state, state, state + 1));
         _waiting.Add(Proc.GetG());
         Proc.GoPark(_lock.Word, WaitReason.SyncWaitGroupWait);
         if (Atomic.Load(ref _state) != 0)

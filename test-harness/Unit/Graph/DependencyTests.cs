@@ -21,6 +21,7 @@ public class DependencyTests
         ["iso/SymTab/Unikernel.SymTab"] = [],
         ["test-harness/Vm/Unikernel.TestHarness"] = [],
         ["test-harness/Qemu/Qemu"] = ["test-harness/Vm/Unikernel.TestHarness"],
+        ["test-harness/Sim/Sim"] = ["kernel/Unikernel.Kernel", "runtime/Unikernel.Runtime"],
         ["test-harness/Unit/Unit"] =
             ["bench/Runner/Runner", "iso/SymTab/Unikernel.SymTab", "kernel/Unikernel.Kernel", "runtime/Unikernel.Runtime"],
     };
