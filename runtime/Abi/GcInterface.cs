@@ -6,6 +6,7 @@ using System;
 using System.Runtime;
 using Unikernel.Kernel;
 using Unikernel.Runtime.Gc;
+using Unikernel.Runtime.Mem;
 using Unikernel.Runtime.Sched;
 
 namespace Unikernel.Runtime.Abi;
@@ -15,6 +16,9 @@ internal static unsafe class GcInterface
     private const int MaxGeneration = 2;
     private const int NonBlocking = 1;
     private const long NsPerTick = 100;
+    private const int NoGcRegionMode = 4;
+
+    private static int s_latencyMode = 1;       // GCLatencyMode.Interactive, the default; kept, and makes no difference
 
     [RuntimeExport("RhpCollect")]
     internal static void Collect(int generation, int mode, int lowMemory)
@@ -64,25 +68,50 @@ internal static unsafe class GcInterface
     internal static bool IsServerGc() => false;
 
     [RuntimeExport("RhGetGcLatencyMode")]
-    internal static int GetGcLatencyMode() => 1;    // GCLatencyMode.Interactive, the default
+    internal static int GetGcLatencyMode() => Mgc.IsInNoGcRegion ? NoGcRegionMode : s_latencyMode;
 
-    // GCMemoryInfoData: the first three fields are the ones with an answer before a first collection.
+    [RuntimeExport("RhSetGcLatencyMode")]
+    internal static int SetGcLatencyMode(int mode)
+    {
+        s_latencyMode = mode;
+        return 0;
+    }
+
+    // The class library's GCMemoryInfoData: ten longs, two ints, two bools, five generations of four longs, two times.
     [RuntimeExport("RhGetMemoryInfo")]
     internal static void GetMemoryInfo(long* info, int kind)
     {
-        info[0] = (long)Machine.TotalMemory;                             // high memory load threshold
-        info[1] = (long)Machine.TotalMemory;                             // total available memory
-        info[2] = (long)(Machine.TotalMemory - Machine.FreeMemory);      // memory load
+        const int pauses = 32;
+        const int generationInfo = 12;
+        info[0] = (long)(Machine.TotalMemory / 10 * 9);                 // high memory load threshold
+        info[1] = (long)Machine.TotalMemory;                            // total available memory
+        info[2] = (long)(Machine.TotalMemory - Machine.FreeMemory);     // memory load
+        info[3] = MHeap.InUseBytes;                                     // heap size
+        info[4] = MHeap.InUseBytes - Mgc.HeapLive < 0 ? 0 : MHeap.InUseBytes - Mgc.HeapLive;    // fragmented
+        info[5] = MHeap.HeldBytes;                                      // committed
+        info[6] = Sweeper.LiveBytes;                                    // promoted
+        info[7] = 0;                                                    // pinned objects: nothing moves
+        info[8] = Finalizers.Queued;
+        info[9] = GcStats.Cycles;                                       // index
+        int* ints = (int*)(info + 10);
+        ints[0] = MaxGeneration;
+        long up = Machine.NanoTime();
+        ints[1] = up == 0 ? 0 : (int)(GcStats.PauseTotalNs * 10000 / up);       // hundredths of a per cent
+        byte* bools = (byte*)(info + 11);
+        bools[0] = 0;                                                   // compacted
+        bools[1] = GoDebug.Settings.GcStopTheWorld == 0 ? (byte)1 : (byte)0;
+        long* last = info + generationInfo + (MaxGeneration * 4);
+        last[2] = MHeap.InUseBytes;                                     // size after
+        info[pauses] = GcStats.PauseAt(0) / NsPerTick;
+        info[pauses + 1] = GcStats.PauseAt(1) / NsPerTick;
     }
 
     [RuntimeExport("RhRegisterFrozenSegment")]
     internal static nint RegisterFrozenSegment(void* start, nuint allocatedSize, nuint commitSize, nuint reservedSize) =>
-        (nint)start;
+        Frozen.Register((byte*)start, allocatedSize);
 
     [RuntimeExport("RhUpdateFrozenSegment")]
-    internal static void UpdateFrozenSegment(nint segment, void* allocated, void* committed)
-    {
-    }
+    internal static void UpdateFrozenSegment(nint segment, byte* allocated, void* committed) => Frozen.Update(segment, allocated);
 
     [RuntimeExport("RhRegisterInlinedThreadStaticRoot")]
     internal static void RegisterInlinedThreadStaticRoot(void** root, void* typeManager)

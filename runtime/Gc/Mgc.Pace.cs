@@ -45,12 +45,6 @@ internal static unsafe partial class Mgc
 
     internal static long GoalBytes => s_goal;
 
-    private static void InitOptions()
-    {
-        s_pacer.Init(100, Pacer.None);
-        SetTrigger();
-    }
-
     private static PacerMemory MemoryNow()
     {
         PacerMemory m;
@@ -64,6 +58,10 @@ internal static unsafe partial class Mgc
     {
         PacerMemory m = MemoryNow();
         long trigger = s_pacer.Trigger(m, out s_goal);
+        if (s_noGcBytes != 0 && trigger < Atomic.Load(ref s_heapLive) + s_noGcBytes + SlackBytes)
+        {
+            trigger = Atomic.Load(ref s_heapLive) + s_noGcBytes + SlackBytes;
+        }
         Atomic.Store(ref s_trigger, trigger);
     }
 
@@ -262,8 +260,4 @@ internal static unsafe partial class Mgc
         Request();
         ThisCore.Release();
     }
-
-    internal static int StartNoGcRegion(long bytes) => 1;
-
-    internal static int EndNoGcRegion() => 1;
 }

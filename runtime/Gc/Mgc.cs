@@ -189,14 +189,14 @@ internal static unsafe partial class Mgc
         MarkBits.BeginMark();
         IsMarking = true;
         Barrier.Set(true);
-        StackScan.Round = 1;
+        StackScan.BeginRound();
         ResumeUnlessStopped();
 
         MarkRoots();
         DrainAll();
         for (int i = 0; i < MostRounds && StackScan.DirtyCount > FewDirty; i++)
         {
-            StackScan.Round++;
+            StackScan.BeginRound();
             Machine.MemoryBarrierAll();
             ScanDirty();
             DrainAll();
@@ -204,7 +204,7 @@ internal static unsafe partial class Mgc
         MarkDependents();
 
         StackScan.IsClosing = true;
-        StackScan.Round = 0;
+        StackScan.EndRounds();
         Machine.MemoryBarrierAll();
         FinishMark();
         Handles.ClearWeak(HandleKind.WeakShort);
@@ -305,6 +305,7 @@ internal static unsafe partial class Mgc
         ThisCore.Acquire();
         Startup.DataRange(out byte* lo, out byte* hi);
         Marker.GuessRange(Work, lo, hi);
+        Frozen.Guess(Work);
         Work->Flush();
         ThisCore.Release();
 

@@ -26,14 +26,26 @@ internal static unsafe class StackScan
     private static ulong s_kept;                // the same, the driver's own
     private static long s_dirtyCount;           // atomic
 
-    /// <summary>The round; 0 = goroutines that run are not listed. Changed by the driver.</summary>
-    internal static uint Round;
+    private static uint s_lastRound;
+
+    /// <summary>The round; 0 = goroutines that run are not listed. Changed by the driver. No number comes twice: a G keeps its last one.</summary>
+    internal static uint Round { get; private set; }
 
     /// <summary>ST3. Changed by the driver.</summary>
     internal static bool IsClosing;
 
     /// <summary>Goroutines listed as dirty.</summary>
     internal static long DirtyCount => Atomic.Load(ref s_dirtyCount);
+
+    /// <summary>Driver: from now on every goroutine that runs is listed once more.</summary>
+    internal static void BeginRound()
+    {
+        s_lastRound = s_lastRound == uint.MaxValue ? 1 : s_lastRound + 1;
+        Round = s_lastRound;
+    }
+
+    /// <summary>Driver: goroutines that run are not listed any more.</summary>
+    internal static void EndRounds() => Round = 0;
 
     /// <summary>A core begins to run a goroutine whose last round was another one; its Rsp is 0 already.</summary>
     internal static void NoteRun(G* gp, uint round)
