@@ -9,12 +9,9 @@ import (
 )
 
 const (
-	spawns      = 1_000_000
 	spawnBatch  = 64
 	burstSize   = 1_000_000
-	yields      = 1_000_000
 	yielders    = 10_000
-	yieldsEach  = 100
 	parkedCount = 100_000
 )
 
@@ -24,7 +21,7 @@ func leaf() { atomic.AddInt64(&spawned, 1) }
 
 // One at a time: started, given way to, gone.
 func spawnExit() {
-	timed(spawns, func(n int) {
+	timed(func(n int) {
 		atomic.StoreInt64(&spawned, 0)
 		for i := 0; i < n; i++ {
 			go leaf()
@@ -69,7 +66,7 @@ func (s *spawner) spawn(n int, done *sync.WaitGroup) {
 
 // PROCS spawners, each waiting for batches of its own.
 func spawnExitPar() {
-	timed(spawns, func(n int) {
+	timed(func(n int) {
 		each := atLeast1(n / procs)
 		var done sync.WaitGroup
 		done.Add(procs)
@@ -119,15 +116,11 @@ func yieldAll(goroutines, each int) {
 }
 
 func gosched2() {
-	timed(yields, func(n int) { yieldAll(2, atLeast1(n/2)) })
+	timedRounds(2, func(n int) { yieldAll(2, n) })
 }
 
 func gosched10k() {
-	each := scaled(yieldsEach)
-	yieldAll(yielders, 1)
-	start := time.Now()
-	yieldAll(yielders, each)
-	report("-", "time", "ns", perOp(time.Since(start), yielders*each))
+	timedRounds(yielders, func(n int) { yieldAll(yielders, n) })
 }
 
 // Memory of the process: what is really there, else what Go has asked for.
@@ -140,7 +133,7 @@ func memoryInUse() int64 {
 	return int64(m.Sys)
 }
 
-// Many goroutines waiting on one channel: what one costs in memory, and to be woken.
+// Many goroutines waiting on one channel: what one costs in memory after a collection, and to be woken.
 func parked() {
 	gate := make(chan int)
 	var started, woken int64
@@ -152,6 +145,7 @@ func parked() {
 		atomic.AddInt64(&woken, 1)
 		done.Done()
 	}
+	runtime.GC()
 	before := memoryInUse()
 	for i := 0; i < parkedCount; i++ {
 		go wait()
@@ -160,6 +154,7 @@ func parked() {
 		runtime.Gosched()
 	}
 	time.Sleep(10 * time.Millisecond)
+	runtime.GC()
 	report("memory", "bytes", "B", float64(memoryInUse()-before)/parkedCount)
 	start := time.Now()
 	close(gate)
