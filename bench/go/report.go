@@ -29,7 +29,7 @@ func timedRounds(opsPerRound int, body func(rounds int)) {
 		start := time.Now()
 		body(n)
 		took := time.Since(start)
-		if took >= goal || n >= countLimit/opsPerRound {
+		if n > 1 && took >= goal || n >= countLimit/opsPerRound {
 			report("-", "time", "ns", perOp(took, n)/float64(opsPerRound))
 			return
 		}

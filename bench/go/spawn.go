@@ -119,8 +119,40 @@ func gosched2() {
 	timedRounds(2, func(n int) { yieldAll(2, n) })
 }
 
+// Ten thousand that yield until a time has passed. They are all there before it begins.
 func gosched10k() {
-	timedRounds(yielders, func(n int) { yieldAll(yielders, n) })
+	var started, begun, ended, total int64
+	var done sync.WaitGroup
+	done.Add(yielders)
+	yielder := func() {
+		atomic.AddInt64(&started, 1)
+		for atomic.LoadInt64(&begun) == 0 {
+			runtime.Gosched()
+		}
+		count := int64(0)
+		for atomic.LoadInt64(&ended) == 0 {
+			runtime.Gosched()
+			count++
+		}
+		atomic.AddInt64(&total, count)
+		done.Done()
+	}
+	for i := 0; i < yielders; i++ {
+		go yielder()
+	}
+	for atomic.LoadInt64(&started) < yielders {
+		runtime.Gosched()
+	}
+	goal := time.Duration(leastMs) * time.Millisecond
+	start := time.Now()
+	atomic.StoreInt64(&begun, 1)
+	for time.Since(start) < goal {
+		runtime.Gosched()
+	}
+	took := time.Since(start)
+	atomic.StoreInt64(&ended, 1)
+	done.Wait()
+	report("-", "time", "ns", perOp(took, int(total)))
 }
 
 // Memory of the process: what is really there, else what Go has asked for.

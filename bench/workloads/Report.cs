@@ -39,7 +39,7 @@ internal static class Report
             long start = Stopwatch.GetTimestamp();
             body(n);
             TimeSpan took = Stopwatch.GetElapsedTime(start);
-            if (took >= goal || n >= limit)
+            if ((n > 1 && took >= goal) || n >= limit)
             {
                 Row("-", "time", "ns", PerOp(took, n) / opsPerRound);
                 return;
@@ -55,7 +55,7 @@ internal static class Report
     /// <summary>0 + 1 + … + n-1.</summary>
     internal static long SumTo(long n) => n * (n - 1) / 2;
 
-    internal static double PerOp(TimeSpan time, int ops) => time.TotalNanoseconds / ops;
+    internal static double PerOp(TimeSpan time, long ops) => time.TotalNanoseconds / ops;
 
     internal static void Row(string metric, string kind, string unit, double value) => Console.WriteLine(
         string.Create(CultureInfo.InvariantCulture, $"@row {Current} {metric} {kind} {unit} {value:F3}"));

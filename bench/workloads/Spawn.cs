@@ -143,7 +143,51 @@ internal static class Spawn
 
     internal static void Gosched2() => Report.Timed(static n => YieldAll(2, n), 2);
 
-    internal static void Gosched10k() => Report.Timed(static n => YieldAll(Yielders, n), Yielders);
+    /// <summary>Ten thousand that yield until a time has passed. They are all there before it begins.</summary>
+    internal static void Gosched10k()
+    {
+        long started = 0;
+        long total = 0;
+        bool begun = false;
+        bool ended = false;
+        var done = new WaitGroup();
+        done.Add(Yielders);
+        Action yielder = () =>
+        {
+            Interlocked.Increment(ref started);
+            while (!Volatile.Read(ref begun))
+            {
+                Go.Gosched();
+            }
+            long count = 0;
+            while (!Volatile.Read(ref ended))
+            {
+                Go.Gosched();
+                count++;
+            }
+            Interlocked.Add(ref total, count);
+            done.Done();
+        };
+        for (int i = 0; i < Yielders; i++)
+        {
+            Go.Run(yielder);
+        }
+        while (Volatile.Read(ref started) < Yielders)
+        {
+            Go.Gosched();
+        }
+        TimeSpan goal = TimeSpan.FromMilliseconds(Program.LeastMs);
+        long start = Stopwatch.GetTimestamp();
+        Volatile.Write(ref begun, true);
+        while (Stopwatch.GetElapsedTime(start) < goal)
+        {
+            Go.Gosched();
+        }
+        TimeSpan took = Stopwatch.GetElapsedTime(start);
+        Volatile.Write(ref ended, true);
+        done.Wait();
+        Report.Row("-", "time", "ns", Report.PerOp(took, total));
+    }
 
     /// <summary>Many goroutines waiting on one channel: what one costs in memory after a collection, and to be woken.</summary>
     internal static void Parked()
