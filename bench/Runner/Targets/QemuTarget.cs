@@ -24,7 +24,7 @@ internal sealed class QemuTarget(LinuxGuest? linux, SideProgram go, SideProgram 
 
     protected override int LeastMs => 200;
 
-    protected override int Share => 20;
+    protected override int Share => 100;
 
     protected override TimeSpan UsualTimeout => TimeSpan.FromSeconds(120);
 

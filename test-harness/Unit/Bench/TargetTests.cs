@@ -29,11 +29,11 @@ public class TargetTests
         string goLine = string.Join(' ', go.Arguments);
         string ourLine = string.Join(' ', ours.Arguments);
         Assert.EndsWith("-append console=ttyS0 quiet panic=-1 -- serve", goLine, System.StringComparison.Ordinal);
-        Assert.EndsWith("-kernel /ours -append tty=0 GOMAXPROCS=2 mutex 2 200 20", ourLine, System.StringComparison.Ordinal);
+        Assert.EndsWith("-kernel /ours -append tty=0 GOMAXPROCS=2 mutex 2 200 100", ourLine, System.StringComparison.Ordinal);
         Assert.All([goLine, ourLine], l => Assert.Contains("-M q35 -accel tcg -cpu max -smp 2 -m 4G", l));
         Assert.False(go.TimeToReady || ours.TimeToReady);
         Assert.Equal((Exit.Untold, Exit.DebugExit), (go.Exit, ours.Exit));
-        Assert.Equal(("mutex 2 200 20", null), (go.Request, ours.Request));
+        Assert.Equal(("mutex 2 200 100", null), (go.Request, ours.Request));
     }
 
     [Fact]
@@ -46,7 +46,7 @@ public class TargetTests
             Assert.True(command.TimeToReady);
             Assert.Null(command.Request);
         });
-        Assert.EndsWith("-- boot 1 200 20", string.Join(' ', target.Command(Side.Go, Rows.Boot, 1).Arguments), System.StringComparison.Ordinal);
+        Assert.EndsWith("-- boot 1 200 100", string.Join(' ', target.Command(Side.Go, Rows.Boot, 1).Arguments), System.StringComparison.Ordinal);
     }
 
     [Fact]
