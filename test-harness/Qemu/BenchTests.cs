@@ -2,6 +2,7 @@
 using System;
 using System.Diagnostics;
 using System.IO;
+using System.Threading.Tasks;
 using Unikernel.TestHarness;
 using Xunit;
 
@@ -11,7 +12,7 @@ public class BenchTests
 {
     // The shell waits for input that never comes; and there is no Go, so that no Linux guest is fetched.
     [Fact]
-    public void A_guest_that_hangs_is_a_timeout_in_its_row()
+    public async Task A_guest_that_hangs_is_a_timeout_in_its_row()
     {
         var start = new ProcessStartInfo("dotnet")
         {
@@ -26,10 +27,10 @@ public class BenchTests
         start.Environment["UNIKERNEL_BENCH_GO"] = "/no/go";
         start.Environment["UNIKERNEL_BENCH_OURS"] = Path.Combine(Vm.Root, "artifacts/images/shell/shell.elf");
         using Process process = Process.Start(start)!;
-        var errors = process.StandardError.ReadToEndAsync();
-        string output = process.StandardOutput.ReadToEnd();
-        process.WaitForExit();
-        Assert.True(process.ExitCode == 0, errors.Result);
+        Task<string> errors = process.StandardError.ReadToEndAsync();
+        string output = await process.StandardOutput.ReadToEndAsync();
+        await process.WaitForExitAsync();
+        Assert.True(process.ExitCode == 0, await errors);
         Assert.Contains("ours: timeout", output, StringComparison.Ordinal);
         Assert.Contains("Go's side is missing", output, StringComparison.Ordinal);
     }

@@ -9,11 +9,14 @@ namespace Unikernel.Bench.Runner.Running;
 
 internal sealed class ServedRuns(ProgramCommand command, string request) : IRowRuns
 {
+    private const int Attempts = 2;     // to boot: on a busy machine an emulated one may find its timers wanting
+
     private readonly Lock _lock = new();
     private ChildProcess? _process;
-    private RunLog _log = new(command.Row);                                 // guarded by _lock, as the next two
+    private RunLog _log = new(command.Row);                                 // guarded by _lock, as the next three
     private TaskCompletionSource _ready = Signal();
     private TaskCompletionSource<int> _end = new();
+    private string _lastLine = "no output";
 
     public async Task<RunResult> Run(CancellationToken cancel)
     {
@@ -60,29 +63,55 @@ internal sealed class ServedRuns(ProgramCommand command, string request) : IRowR
             _log = new RunLog(command.Row);
             _end = new TaskCompletionSource<int>(TaskCreationOptions.RunContinuationsAsynchronously);
             end = _end.Task;
-            _ready = _process is null ? Signal() : _ready;
         }
 
-        _process ??= new ChildProcess(command, Output, Error);
-        Task ended = _process.WaitForExit(limit);
-        if (await Task.WhenAny(_ready.Task, ended).ConfigureAwait(false) == _ready.Task && await Ask().ConfigureAwait(false)
-            && await Task.WhenAny(end, ended).ConfigureAwait(false) == end)
+        for (int attempt = 1; _process is null; attempt++)
         {
-            int code = await end.ConfigureAwait(false);
-            lock (_lock)
+            if (await Boot(limit).ConfigureAwait(false) is { } why && attempt == Attempts)
             {
-                return _log.Judge(code);
+                return new RunResult(Outcome.Failed, why, []);
             }
+
+            cancel.ThrowIfCancellationRequested();
+        }
+
+        Task ended = _process.WaitForExit(limit);
+        bool asked = await Ask().ConfigureAwait(false);
+        if (!asked || await Task.WhenAny(end, ended).ConfigureAwait(false) == ended)
+        {
+            await ended.ConfigureAwait(false);
+            cancel.ThrowIfCancellationRequested();
+            await DisposeAsync().ConfigureAwait(false);     // and what it had printed is read
+        }
+
+        lock (_lock)
+        {
+            return end.IsCompletedSuccessfully ? _log.Judge(end.Result)
+                : _log.Judge(0) is { Outcome: Outcome.Failed } failed ? failed
+                : new RunResult(Outcome.Failed, "the guest ended in between", []);
+        }
+    }
+
+    /// <summary>Starts the process and waits until it is ready; else says why it is not, and there is no process.</summary>
+    private async Task<string?> Boot(CancellationToken limit)
+    {
+        lock (_lock)
+        {
+            _ready = Signal();
+        }
+
+        _process = new ChildProcess(command, Output, Error);
+        Task ended = _process.WaitForExit(limit);
+        if (await Task.WhenAny(_ready.Task, ended).ConfigureAwait(false) == _ready.Task)
+        {
+            return null;
         }
 
         await ended.ConfigureAwait(false);
-        cancel.ThrowIfCancellationRequested();
-        await _process.End().ConfigureAwait(false);
+        await DisposeAsync().ConfigureAwait(false);
         lock (_lock)
         {
-            return _log.Judge(0) is { Outcome: Outcome.Failed } failed
-                ? failed
-                : new RunResult(Outcome.Failed, "the guest ended in between", []);
+            return $"it ended before it was ready: {_lastLine}";
         }
     }
 
@@ -106,6 +135,7 @@ internal sealed class ServedRuns(ProgramCommand command, string request) : IRowR
     {
         lock (_lock)
         {
+            _lastLine = ProgramLine.Clean(text) is { Length: > 0 } said ? said : _lastLine;
             switch (ProgramLine.Parse(text))
             {
                 case ProgramLine.Ready:

@@ -73,6 +73,27 @@ public sealed class ServedRunsTests : IDisposable
     }
 
     [Fact]
+    public async Task One_that_ends_before_it_is_ready_is_tried_again()
+    {
+        string once = $"{_directory}/once";
+        string script = $"if [ ! -e {once} ]; then touch {once}; exit 1; fi; echo @ready; read line; echo @row mutex - time ns 3; echo @end 0";
+        await using IRowRuns runs = RowRuns.Of(new ProgramCommand(
+            "/bin/sh", ["-c", script], "mutex", TimeSpan.FromSeconds(60), Exit.Untold, TimeToReady: false, Request: "mutex"));
+        Assert.Equal(3, Assert.Single((await runs.Run(CancellationToken.None)).Rows).Value);
+    }
+
+    [Fact]
+    public async Task But_only_once()
+    {
+        await using IRowRuns runs = RowRuns.Of(new ProgramCommand(
+            "/bin/sh", ["-c", $"echo x >> {_directory}/processes; echo '[ 0.1] panic'"], "mutex", TimeSpan.FromSeconds(60),
+            Exit.Untold, TimeToReady: false, Request: "mutex"));
+        RunResult run = await runs.Run(CancellationToken.None);
+        Assert.Equal((Outcome.Failed, "it ended before it was ready: [ 0.1] panic"), (run.Outcome, run.Reason));
+        Assert.Equal(2, Processes);
+    }
+
+    [Fact]
     public async Task Never_ready_is_a_timeout()
     {
         await using IRowRuns runs = RowRuns.Of(new ProgramCommand(

@@ -28,12 +28,14 @@ public class TargetTests
         ProgramCommand ours = target.Command(Side.Ours, "mutex", 2);
         string goLine = string.Join(' ', go.Arguments);
         string ourLine = string.Join(' ', ours.Arguments);
-        Assert.EndsWith("-append console=ttyS0 quiet panic=-1 -- serve", goLine, System.StringComparison.Ordinal);
+        Assert.EndsWith("-append console=ttyS0 quiet panic=-1 no_timer_check -- serve", goLine, System.StringComparison.Ordinal);
         Assert.EndsWith("-kernel /ours -append tty=0 GOMAXPROCS=2 mutex 2 200 100", ourLine, System.StringComparison.Ordinal);
         Assert.All([goLine, ourLine], l => Assert.Contains("-M q35 -accel tcg -cpu max -smp 2 -m 4G", l));
         Assert.False(go.TimeToReady || ours.TimeToReady);
         Assert.Equal((Exit.Untold, Exit.DebugExit), (go.Exit, ours.Exit));
         Assert.Equal(("mutex 2 200 100", null), (go.Request, ours.Request));
+        Assert.Null(target.Refuses("mutex"));
+        Assert.Equal("native only", target.Refuses("gc_live_1g"));
     }
 
     [Fact]
