@@ -14,7 +14,7 @@ The default sample is shell. The console is standard input and output.
   --timeout S      end the process after S seconds with exit code 124, with a goroutine dump first
   --gdb            run under gdb
   --perf           run under perf record -g; perf report then shows C# methods
-  --callgrind      run under valgrind --tool=callgrind
+  --callgrind      run under valgrind --tool=callgrind, on one core (callgrind asserts on signals in two threads)
   --no-build       run what was built last
   --list           list the samples
   --help           this text
@@ -51,6 +51,7 @@ find_project
 image=$root/artifacts/images/$name/$name.linux
 "$root/iso/setup.sh" || exit $?
 build_image Linux "$image"
+[ "$under" != callgrind ] || arguments=(cores=1 ${arguments[@]+"${arguments[@]}"})
 [ -z "$mem" ] || arguments=("mem=$mem" ${arguments[@]+"${arguments[@]}"})
 
 cmd=("$image" ${arguments[@]+"${arguments[@]}"})

@@ -60,6 +60,7 @@ entry() { # NAME MODE [FILE | -] [MAJOR MINOR]
 {
     entry dev 0040755
     entry dev/console 0020600 - 5 1
+    entry proc 0040755
     entry init 0100755 "$program"
     inode=-1
     entry 'TRAILER!!!' 0

@@ -14,6 +14,7 @@ internal sealed record Options(
     IReadOnlyList<string> Targets,
     IReadOnlyList<string> Rows,
     int Reps,
+    TimeSpan? Timeout,
     IReadOnlyList<int> Procs,
     string? Json,
     string? Plot,
@@ -38,6 +39,11 @@ internal sealed record Options(
             HelpName = "N",
             DefaultValueFactory = _ => "5",
         };
+        var timeout = new Option<string>("--timeout")
+        {
+            Description = "of each run (default: 60 natively, 120 in QEMU)",
+            HelpName = "SECONDS",
+        };
         var procs = new Option<string>("--procs")
         {
             Description = "numbers of cores",
@@ -54,12 +60,13 @@ internal sealed record Options(
         };
         only.Validators.Add(r => Check(r, List(r.GetValue(only)) is [_, ..], "a list of rows"));
         reps.Validators.Add(r => Check(r, Number(r.GetValue(reps)) is >= 1 and <= 1000, "a number from 1 to 1000"));
+        timeout.Validators.Add(r => Check(r, Number(r.GetValue(timeout)) is >= 1 and <= 86400, "a number of seconds"));
         procs.Validators.Add(r => Check(r, Cores(r.GetValue(procs)) is [_, ..], "numbers from 1 to 64, as in 1,2"));
         plot.Validators.Add(r => Check(r, s_plotTypes.Contains(Path.GetExtension(r.GetValue(plot))), "a file .png or .svg"));
 
         var root = new Command("bench/run.sh", "Measures the same programs on Unikernel and on Go, alternately, and compares them.")
         {
-            target, only, reps, procs, json, plot, markdown, from, new HelpOption(),
+            target, only, reps, procs, timeout, json, plot, markdown, from, new HelpOption(),
         };
         ParseResult result = root.Parse([.. arguments]);
         if (result.Action is HelpAction)
@@ -95,6 +102,7 @@ internal sealed record Options(
             where == "all" ? ["native", "qemu"] : [where],
             Runner.Rows.Choose(chosen),
             Number(result.GetValue(reps)),
+            result.GetValue(timeout) is { } seconds ? TimeSpan.FromSeconds(Number(seconds)) : null,
             Cores(result.GetValue(procs)),
             result.GetValue(json),
             result.GetValue(plot),

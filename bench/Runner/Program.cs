@@ -98,7 +98,7 @@ internal static class Program
 
     private static async Task<Report> Measure(Options options, CancellationToken cancel)
     {
-        var builds = new Builds(Say, cancel);
+        var builds = new Builds(Say, options.Timeout, cancel);
         var targets = new List<Target>();
         foreach (string name in options.Targets)
         {

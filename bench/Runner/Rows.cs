@@ -10,6 +10,8 @@ internal static class Rows
     /// <summary>Measured from outside: from starting QEMU to the program's first line.</summary>
     public const string Boot = "boot";
 
+    public const string LargestHeap = "gc_live_1g";
+
     public static readonly IReadOnlyList<string> All =
     [
         // goroutines
@@ -21,7 +23,7 @@ internal static class Rows
         "mutex", "mutex_contended", "waitgroup",
         // memory
         "malloc_16", "malloc_64ptr", "malloc_1k", "malloc_64k", "binarytrees_16", "binarytrees_18", "binarytrees_20",
-        "gc_live_64m", "gc_live_256m", "parked_1e5",
+        "gc_live_64m", "gc_live_256m", LargestHeap, "parked_1e5",
         // time
         "timers_1e6", "sleep_100us", "sleep_1ms", "preempt_tight",
         // whole programs

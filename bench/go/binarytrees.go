@@ -33,7 +33,7 @@ func binaryTrees(depth int) {
 	long := bottomUp(depth)
 	peak := peakMemory()
 	for d := leastDepth; d <= depth; d += 2 {
-		iterations := 1 << (depth - d + leastDepth)
+		iterations := atLeast1((1 << (depth - d + leastDepth)) / share)
 		sum := int64(0)
 		for i := 0; i < iterations; i++ {
 			sum += bottomUp(d).count()

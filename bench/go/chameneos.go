@@ -2,16 +2,12 @@
 // The meeting place is a goroutine; a creature sends itself there and waits for whom it met.
 package main
 
-import "time"
-
 const (
 	blue = iota
 	red
 	yellow
 	colours
 )
-
-const meetings = 600_000
 
 var population = []int{blue, red, yellow, red, yellow, blue, red, yellow, red, blue}
 
@@ -28,13 +24,11 @@ type encounter struct {
 type tally struct{ met, self int }
 
 func chameneos() {
-	n := scaled(meetings)
-	runChameneos(atLeast1(n / warmUpShare))
-	start := time.Now()
-	total := runChameneos(n)
-	report("-", "time", "ns", perOp(time.Since(start), n))
-	check("meetings", int64(total.met), int64(2*n))
-	check("meetings with itself", int64(total.self), 0)
+	timed(func(n int) {
+		total := runChameneos(n)
+		check("meetings", int64(total.met), int64(2*n))
+		check("meetings with itself", int64(total.self), 0)
+	})
 }
 
 func runChameneos(n int) tally {

@@ -4,16 +4,12 @@ package main
 import "sync"
 
 const (
-	roundTrips     = 1_000_000
-	items          = 2_000_000
-	bufferedItems  = 10_000_000
-	nonblockTries  = 50_000_000
 	channelBuffer  = 100
 	leastContended = 2
 )
 
 func pingPong() {
-	timed(roundTrips, func(n int) {
+	timed(func(n int) {
 		there, back := make(chan int), make(chan int)
 		go answer(there, back)
 		sum := 0
@@ -37,7 +33,7 @@ func sumTo(n int) int64 { return int64(n) * int64(n-1) / 2 }
 
 // One producer, one consumer.
 func chanBuf(capacity int) {
-	timed(items, func(n int) {
+	timed(func(n int) {
 		c := make(chan int, capacity)
 		go produce(c, n)
 		sum := 0
@@ -75,7 +71,7 @@ func fillAndDrain(c chan int, n int) int64 {
 }
 
 func chanUncontended() {
-	timed(bufferedItems, func(n int) {
+	timed(func(n int) {
 		check("sum", fillAndDrain(make(chan int, channelBuffer), n), int64(n))
 	})
 }
@@ -86,7 +82,7 @@ func chanContended() {
 	if goroutines < leastContended {
 		goroutines = leastContended
 	}
-	timed(bufferedItems, func(n int) {
+	timed(func(n int) {
 		each := atLeast1(n / goroutines)
 		c := make(chan int, channelBuffer*goroutines)
 		sums := make([]int64, goroutines)
@@ -110,7 +106,7 @@ func chanContended() {
 
 // Receiving from an empty channel without waiting.
 func chanNonblock() {
-	timed(nonblockTries, func(n int) {
+	timed(func(n int) {
 		c := make(chan int, 1)
 		received := 0
 		for i := 0; i < n; i++ {

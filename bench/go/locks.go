@@ -3,11 +3,7 @@ package main
 
 import "sync"
 
-const (
-	lockings        = 20_000_000
-	lockers         = 4
-	waitGroupRounds = 20_000_000
-)
+const lockers = 4
 
 type counter struct {
 	gate  sync.Mutex
@@ -23,7 +19,7 @@ func (c *counter) increment(n int) {
 }
 
 func mutex() {
-	timed(lockings, func(n int) {
+	timed(func(n int) {
 		var c counter
 		c.increment(n)
 		check("count", c.count, int64(n))
@@ -31,7 +27,7 @@ func mutex() {
 }
 
 func mutexContended() {
-	timed(lockings, func(n int) {
+	timed(func(n int) {
 		each := atLeast1(n / lockers)
 		c := new(counter)
 		var done sync.WaitGroup
@@ -48,7 +44,7 @@ func mutexContended() {
 }
 
 func waitGroup() {
-	timed(waitGroupRounds, func(n int) {
+	timed(func(n int) {
 		group := new(sync.WaitGroup)
 		for i := 0; i < n; i++ {
 			group.Add(1)

@@ -1,6 +1,7 @@
 // The comparison programs: each row of bench/workloads (C#, on our kernel) once more in Go, on Go's runtime.
 //
-// Usage: workloads ROW [PROCS [SCALE]], or workloads list. Prints "@ready", then lines "@row NAME METRIC KIND UNIT VALUE",
+// Usage: workloads ROW [PROCS [MILLISECONDS [SHARE]]], or workloads list, or as the first process of a machine
+// workloads serve (see serve.go). Prints "@ready", then lines "@row NAME METRIC KIND UNIT VALUE",
 // "@skip NAME reason" or "@fail NAME reason"; see report.go. Exit code: 0, 1 for a wrong answer, 64 for wrong usage.
 // Files and functions have the names of the C# program's; a change of algorithm or count is made in both.
 package main
@@ -38,17 +39,18 @@ var rows = []row{
 	{"waitgroup", waitGroup},
 	{"malloc_16", malloc16},
 	{"malloc_64ptr", malloc64Ptr},
-	{"malloc_1k", func() { mallocBytes(1024, 1_000_000) }},
-	{"malloc_64k", func() { mallocBytes(65536, 20_000) }},
+	{"malloc_1k", func() { mallocBytes(1024) }},
+	{"malloc_64k", func() { mallocBytes(65536) }},
 	{"binarytrees_16", func() { binaryTrees(16) }},
 	{"binarytrees_18", func() { binaryTrees(18) }},
 	{"binarytrees_20", func() { binaryTrees(20) }},
 	{"gc_live_64m", func() { gcLive(64) }},
 	{"gc_live_256m", func() { gcLive(256) }},
+	{"gc_live_1g", func() { gcLive(1024) }},
 	{"parked_1e5", parked},
 	{"timers_1e6", timers},
 	{"sleep_100us", func() { sleeps(100) }},
-	{"sleep_1ms", func() { sleeps(1000) }},
+	{"sleep_1ms", func() { sleeps(1000); besideHogs() }},
 	{"preempt_tight", preemptTight},
 	{"threadring", threadRing},
 	{"sieve_1000", sieve},
@@ -63,8 +65,9 @@ var rows = []row{
 }
 
 var (
-	procs = 1
-	scale = 1
+	procs   = 1
+	leastMs = 250 // MILLISECONDS: the least time of a measurement in the rows per operation
+	share   = 1   // SHARE: binarytrees makes one tree in so many
 )
 
 func main() {
@@ -76,8 +79,13 @@ func main() {
 		}
 		return
 	}
-	if len(args) == 0 || len(args) > 3 || !number(args, 1, &procs) || !number(args, 2, &scale) {
-		fmt.Fprintln(os.Stderr, "usage: workloads ROW [PROCS [SCALE]], or workloads list")
+	if len(args) == 1 && args[0] == "serve" {
+		serve()
+		return
+	}
+	if len(args) == 0 || len(args) > 4 ||
+		!number(args, 1, &procs) || !number(args, 2, &leastMs) || !number(args, 3, &share) {
+		fmt.Fprintln(os.Stderr, "usage: workloads ROW [PROCS [MILLISECONDS [SHARE]]], or workloads list, or workloads serve")
 		os.Exit(64)
 	}
 	for _, r := range rows {

@@ -1,11 +1,7 @@
 // Allocation of small and large objects, all but the last few of them garbage.
 package main
 
-const (
-	smallObjects   = 10_000_000
-	pointerObjects = 5_000_000
-	ringSize       = 256
-)
+const ringSize = 256
 
 type two struct{ a, b int64 }
 
@@ -19,7 +15,7 @@ var (
 )
 
 func malloc16() {
-	timed(smallObjects, func(n int) {
+	timed(func(n int) {
 		for i := 0; i < n; i++ {
 			twos[i%ringSize] = &two{a: int64(i)}
 		}
@@ -28,7 +24,7 @@ func malloc16() {
 }
 
 func malloc64Ptr() {
-	timed(pointerObjects, func(n int) {
+	timed(func(n int) {
 		for i := 0; i < n; i++ {
 			eights[i%ringSize] = &eight{}
 		}
@@ -38,8 +34,8 @@ func malloc64Ptr() {
 	})
 }
 
-func mallocBytes(size, count int) {
-	timed(count, func(n int) {
+func mallocBytes(size int) {
+	timed(func(n int) {
 		for i := 0; i < n; i++ {
 			block := make([]byte, size)
 			block[0] = byte(i)

@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"math"
 	"os"
 	"sort"
 	"strconv"
@@ -9,21 +10,34 @@ import (
 	"time"
 )
 
-const warmUpShare = 20
+const (
+	growthLimit = 100           // by how much a measurement is longer than the one before, at most
+	countLimit  = 1_000_000_000 // of operations in one
+)
 
 // current is the row that runs.
 var current string
 
-// timed runs body once on a small share of n operations, then on n (divided by SCALE), and reports ns per operation.
-func timed(n int, body func(n int)) {
-	ops := scaled(n)
-	body(atLeast1(ops / warmUpShare))
-	start := time.Now()
-	body(ops)
-	report("-", "time", "ns", perOp(time.Since(start), ops))
-}
+// timed runs body with more and more operations until it takes MILLISECONDS, as Go's testing.B does, and reports ns per
+// operation of that run alone: the ones before warm up. Each side of the comparison finds its own number, by time.
+func timed(body func(n int)) { timedRounds(1, body) }
 
-func scaled(n int) int { return atLeast1(n / scale) }
+// timedRounds is timed for a body whose every round is so many operations.
+func timedRounds(opsPerRound int, body func(rounds int)) {
+	goal := time.Duration(leastMs) * time.Millisecond
+	for n := 1; ; {
+		start := time.Now()
+		body(n)
+		took := time.Since(start)
+		if n > 1 && took >= goal || n >= countLimit/opsPerRound {
+			report("-", "time", "ns", perOp(took, n)/float64(opsPerRound))
+			return
+		}
+		// In floating point: what an instant predicts is beyond integers.
+		next := math.Max(1.2*float64(n)*float64(goal)/float64(took+1), float64(n+1))
+		n = int(math.Min(next, math.Min(float64(n)*growthLimit, float64(countLimit/opsPerRound))))
+	}
+}
 
 func atLeast1(n int) int {
 	if n < 1 {
@@ -40,7 +54,8 @@ func report(metric, kind, unit string, value float64) {
 	fmt.Printf("@row %s %s %s %s %s\n", current, metric, kind, unit, strconv.FormatFloat(value, 'f', 3, 64))
 }
 
-// percentiles reports the given percentiles (100 is the greatest) of latenesses in nanoseconds, in microseconds.
+// percentiles reports the given percentiles (100 is the greatest) of latenesses in nanoseconds, in microseconds;
+// of none it reports nothing.
 func percentiles(prefix string, ns []int64, wanted ...int) {
 	sort.Slice(ns, func(i, j int) bool { return ns[i] < ns[j] })
 	for _, p := range wanted {
@@ -48,11 +63,9 @@ func percentiles(prefix string, ns []int64, wanted ...int) {
 		if p == 100 {
 			name = "max"
 		}
-		value := 0.0
 		if len(ns) > 0 {
-			value = float64(ns[(len(ns)-1)*p/100]) / 1e3
+			report(prefix+name, "time", "us", float64(ns[(len(ns)-1)*p/100])/1e3)
 		}
-		report(prefix+name, "time", "us", value)
 	}
 }
 

@@ -3,14 +3,9 @@ package main
 
 import "sync"
 
-const (
-	selects     = 5_000_000
-	syncSelects = 1_000_000
-)
-
 // PROCS goroutines, each with two channels of its own of which one is always ready.
 func selectUncontended() {
-	timed(selects, func(n int) {
+	timed(func(n int) {
 		each := atLeast1(n / procs)
 		counts := make([]int, procs)
 		var done sync.WaitGroup
@@ -46,7 +41,7 @@ func selectTwo(n int) int {
 
 // PROCS receivers and as many senders, all selecting among the same three unbuffered channels.
 func selectSyncContended() {
-	timed(syncSelects, func(n int) {
+	timed(func(n int) {
 		each := atLeast1(n / procs)
 		c1, c2, c3, stop := make(chan int), make(chan int), make(chan int), make(chan int)
 		counts := make([]int, procs)

@@ -9,12 +9,9 @@ import (
 )
 
 const (
-	spawns      = 1_000_000
 	spawnBatch  = 64
 	burstSize   = 1_000_000
-	yields      = 1_000_000
 	yielders    = 10_000
-	yieldsEach  = 100
 	parkedCount = 100_000
 )
 
@@ -24,7 +21,7 @@ func leaf() { atomic.AddInt64(&spawned, 1) }
 
 // One at a time: started, given way to, gone.
 func spawnExit() {
-	timed(spawns, func(n int) {
+	timed(func(n int) {
 		atomic.StoreInt64(&spawned, 0)
 		for i := 0; i < n; i++ {
 			go leaf()
@@ -69,7 +66,7 @@ func (s *spawner) spawn(n int, done *sync.WaitGroup) {
 
 // PROCS spawners, each waiting for batches of its own.
 func spawnExitPar() {
-	timed(spawns, func(n int) {
+	timed(func(n int) {
 		each := atLeast1(n / procs)
 		var done sync.WaitGroup
 		done.Add(procs)
@@ -119,15 +116,43 @@ func yieldAll(goroutines, each int) {
 }
 
 func gosched2() {
-	timed(yields, func(n int) { yieldAll(2, atLeast1(n/2)) })
+	timedRounds(2, func(n int) { yieldAll(2, n) })
 }
 
+// Ten thousand that yield until a time has passed. They are all there before it begins.
 func gosched10k() {
-	each := scaled(yieldsEach)
-	yieldAll(yielders, 1)
+	var started, begun, ended, total int64
+	var done sync.WaitGroup
+	done.Add(yielders)
+	yielder := func() {
+		atomic.AddInt64(&started, 1)
+		for atomic.LoadInt64(&begun) == 0 {
+			runtime.Gosched()
+		}
+		count := int64(0)
+		for atomic.LoadInt64(&ended) == 0 {
+			runtime.Gosched()
+			count++
+		}
+		atomic.AddInt64(&total, count)
+		done.Done()
+	}
+	for i := 0; i < yielders; i++ {
+		go yielder()
+	}
+	for atomic.LoadInt64(&started) < yielders {
+		runtime.Gosched()
+	}
+	goal := time.Duration(leastMs) * time.Millisecond
 	start := time.Now()
-	yieldAll(yielders, each)
-	report("-", "time", "ns", perOp(time.Since(start), yielders*each))
+	atomic.StoreInt64(&begun, 1)
+	for time.Since(start) < goal {
+		runtime.Gosched()
+	}
+	took := time.Since(start)
+	atomic.StoreInt64(&ended, 1)
+	done.Wait()
+	report("-", "time", "ns", perOp(took, int(total)))
 }
 
 // Memory of the process: what is really there, else what Go has asked for.
@@ -140,7 +165,7 @@ func memoryInUse() int64 {
 	return int64(m.Sys)
 }
 
-// Many goroutines waiting on one channel: what one costs in memory, and to be woken.
+// Many goroutines waiting on one channel: what one costs in memory after a collection, and to be woken.
 func parked() {
 	gate := make(chan int)
 	var started, woken int64
@@ -152,6 +177,7 @@ func parked() {
 		atomic.AddInt64(&woken, 1)
 		done.Done()
 	}
+	runtime.GC()
 	before := memoryInUse()
 	for i := 0; i < parkedCount; i++ {
 		go wait()
@@ -160,6 +186,7 @@ func parked() {
 		runtime.Gosched()
 	}
 	time.Sleep(10 * time.Millisecond)
+	runtime.GC()
 	report("memory", "bytes", "B", float64(memoryInUse()-before)/parkedCount)
 	start := time.Now()
 	close(gate)

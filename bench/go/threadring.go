@@ -1,20 +1,10 @@
 // The benchmarks game's thread-ring: a token counts down as it goes around 503 goroutines.
 package main
 
-import "time"
-
-const (
-	ringMembers = 503
-	hops        = 2_000_000
-)
+const ringMembers = 503
 
 func threadRing() {
-	n := scaled(hops)
-	runRing(atLeast1(n / warmUpShare))
-	start := time.Now()
-	winner := runRing(n)
-	report("-", "time", "ns", perOp(time.Since(start), n))
-	check("winner", int64(winner), int64(n%ringMembers+1))
+	timed(func(n int) { check("winner", int64(runRing(n)), int64(n%ringMembers+1)) })
 }
 
 // runRing returns the number, from 1, of the member that gets the token when it says 0.

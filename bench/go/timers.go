@@ -12,6 +12,8 @@ const (
 	timerSpread  = time.Second
 	sleepCount   = 200
 	preemptCount = 20
+	hogs         = 2
+	hogCount     = 40
 	preemptSleep = time.Millisecond
 )
 
@@ -64,19 +66,24 @@ func lateness(count int, duration time.Duration) []int64 {
 }
 
 // A loop without calls on every processor, and a sleeper.
-func preemptTight() {
+func preemptTight() { percentiles("", latenessBeside(procs, preemptCount), 50, 99) }
+
+// Two of them, whatever the number of processors.
+func besideHogs() { percentiles("hogs_", latenessBeside(hogs, hogCount), 50, 99) }
+
+func latenessBeside(loops, count int) []int64 {
 	var stop, started int32
-	for i := 0; i < procs; i++ {
+	for i := 0; i < loops; i++ {
 		go func() {
 			atomic.AddInt32(&started, 1)
 			for atomic.LoadInt32(&stop) == 0 {
 			}
 		}()
 	}
-	for atomic.LoadInt32(&started) < int32(procs) {
+	for atomic.LoadInt32(&started) < int32(loops) {
 		runtime.Gosched()
 	}
-	late := lateness(preemptCount, preemptSleep)
+	late := lateness(count, preemptSleep)
 	atomic.StoreInt32(&stop, 1)
-	percentiles("", late, 50, 99)
+	return late
 }

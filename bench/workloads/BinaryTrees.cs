@@ -27,7 +27,7 @@ internal static class BinaryTrees
         long peak = Report.MemoryInUse();
         for (int d = LeastDepth; d <= depth; d += 2)
         {
-            int iterations = 1 << (depth - d + LeastDepth);
+            int iterations = Report.AtLeast1((1 << (depth - d + LeastDepth)) / Program.Share);
             long sum = 0;
             for (int i = 0; i < iterations; i++)
             {

@@ -1,7 +1,5 @@
 // The benchmarks game's chameneos-redux, its larger population: creatures meet in pairs and change colour.
 // The meeting place is a goroutine; a creature sends itself there and waits for whom it met.
-using System.Diagnostics;
-
 namespace Unikernel.Bench;
 
 internal static class Chameneos
@@ -10,7 +8,6 @@ internal static class Chameneos
     private const int Red = 1;
     private const int Yellow = 2;
     private const int Colours = 3;
-    private const int Meetings = 600_000;
 
     private static readonly int[] s_population = [Blue, Red, Yellow, Red, Yellow, Blue, Red, Yellow, Red, Blue];
 
@@ -20,16 +17,12 @@ internal static class Chameneos
 
     private record struct Tally(long Met, long Self);
 
-    internal static void Run()
+    internal static void Run() => Report.Timed(static n =>
     {
-        int n = Report.Scaled(Meetings);
-        _ = Meet(Report.WarmUp(n));
-        long start = Stopwatch.GetTimestamp();
         Tally total = Meet(n);
-        Report.Row("-", "time", "ns", Report.PerOp(Stopwatch.GetElapsedTime(start), n));
         Report.Check("meetings", total.Met, 2L * n);
         Report.Check("meetings with itself", total.Self, 0);
-    }
+    });
 
     private static Tally Meet(int n)
     {

@@ -5,14 +5,10 @@ namespace Unikernel.Bench;
 
 internal static class Channels
 {
-    private const int RoundTrips = 1_000_000;
-    private const int Items = 2_000_000;
-    private const int BufferedItems = 10_000_000;
-    private const int NonblockTries = 50_000_000;
     private const int ChannelBuffer = 100;
     private const int LeastContended = 2;
 
-    internal static void PingPong() => Report.Timed(RoundTrips, static n =>
+    internal static void PingPong() => Report.Timed(static n =>
     {
         var there = new Chan<long>();
         var back = new Chan<long>();
@@ -41,7 +37,7 @@ internal static class Channels
     }
 
     /// <summary>One producer, one consumer.</summary>
-    internal static void ChanBuf(int capacity) => Report.Timed(Items, n =>
+    internal static void ChanBuf(int capacity) => Report.Timed(n =>
     {
         var c = new Chan<long>(capacity);
         Go.Run(() => Produce(c, n));
@@ -88,13 +84,13 @@ internal static class Channels
     }
 
     internal static void ChanUncontended() => Report.Timed(
-        BufferedItems, static n => Report.Check("sum", FillAndDrain(new Chan<long>(ChannelBuffer), n), n));
+        static n => Report.Check("sum", FillAndDrain(new Chan<long>(ChannelBuffer), n), n));
 
     /// <summary>The same by PROCS goroutines, at least 2, on one channel with room for all of them.</summary>
     internal static void ChanContended()
     {
         int goroutines = Math.Max(Program.Procs, LeastContended);
-        Report.Timed(BufferedItems, n =>
+        Report.Timed(n =>
         {
             int each = Report.AtLeast1(n / goroutines);
             var c = new Chan<long>(ChannelBuffer * goroutines);
@@ -121,7 +117,7 @@ internal static class Channels
     }
 
     /// <summary>Receiving from an empty channel without waiting.</summary>
-    internal static void ChanNonblock() => Report.Timed(NonblockTries, static n =>
+    internal static void ChanNonblock() => Report.Timed(static n =>
     {
         var c = new Chan<long>(1);
         long received = 0;

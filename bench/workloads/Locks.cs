@@ -3,9 +3,7 @@ namespace Unikernel.Bench;
 
 internal static class Locks
 {
-    private const int Lockings = 20_000_000;
     private const int Lockers = 4;
-    private const int WaitGroupRounds = 20_000_000;
 
     private sealed class Counter
     {
@@ -24,14 +22,14 @@ internal static class Locks
         }
     }
 
-    internal static void Mutex() => Report.Timed(Lockings, static n =>
+    internal static void Mutex() => Report.Timed(static n =>
     {
         var c = new Counter();
         c.Increment(n);
         Report.Check("count", c.Count, n);
     });
 
-    internal static void MutexContended() => Report.Timed(Lockings, static n =>
+    internal static void MutexContended() => Report.Timed(static n =>
     {
         int each = Report.AtLeast1(n / Lockers);
         var c = new Counter();
@@ -49,7 +47,7 @@ internal static class Locks
         Report.Check("count", c.Count, (long)each * Lockers);
     });
 
-    internal static void WaitGroup() => Report.Timed(WaitGroupRounds, static n =>
+    internal static void WaitGroup() => Report.Timed(static n =>
     {
         var group = new WaitGroup();
         for (int i = 0; i < n; i++)

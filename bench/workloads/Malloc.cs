@@ -3,8 +3,6 @@ namespace Unikernel.Bench;
 
 internal static class Malloc
 {
-    private const int SmallObjects = 10_000_000;
-    private const int PointerObjects = 5_000_000;
     private const int RingSize = 256;
 
     private sealed class Two(long a, long b)
@@ -27,7 +25,7 @@ internal static class Malloc
     private static readonly Eight?[] s_eights = new Eight?[RingSize];
     private static readonly byte[]?[] s_blocks = new byte[]?[RingSize];
 
-    internal static void Malloc16() => Report.Timed(SmallObjects, static n =>
+    internal static void Malloc16() => Report.Timed(static n =>
     {
         Two?[] ring = s_twos;
         for (int i = 0; i < n; i++)
@@ -38,7 +36,7 @@ internal static class Malloc
         Report.Check("last", last == null ? -1 : last.A + last.B, n - 1);
     });
 
-    internal static void Malloc64Ptr() => Report.Timed(PointerObjects, static n =>
+    internal static void Malloc64Ptr() => Report.Timed(static n =>
     {
         Eight?[] ring = s_eights;
         for (int i = 0; i < n; i++)
@@ -52,7 +50,7 @@ internal static class Malloc
         last.Fill();
     });
 
-    internal static void MallocBytes(int size, int count) => Report.Timed(count, n =>
+    internal static void MallocBytes(int size) => Report.Timed(n =>
     {
         byte[]?[] ring = s_blocks;
         for (int i = 0; i < n; i++)

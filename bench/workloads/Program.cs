@@ -1,6 +1,6 @@
 // The benchmark workloads, each with its twin in bench/go: same algorithm, same counts, same names.
 //
-// Usage: workloads ROW [PROCS [SCALE]], or workloads list. Prints "@ready", then lines "@row NAME METRIC KIND UNIT VALUE",
+// Usage: workloads ROW [PROCS [MILLISECONDS [SHARE]]], or workloads list. Prints "@ready", then lines "@row NAME METRIC KIND UNIT VALUE",
 // "@skip NAME reason" or "@fail NAME reason"; see Report.cs. Exit code: 0, 1 for a wrong answer, 64 for wrong usage.
 using System;
 using System.Globalization;
@@ -31,17 +31,18 @@ internal static class Program
         ("waitgroup", Locks.WaitGroup),
         ("malloc_16", Malloc.Malloc16),
         ("malloc_64ptr", Malloc.Malloc64Ptr),
-        ("malloc_1k", static () => Malloc.MallocBytes(1024, 1_000_000)),
-        ("malloc_64k", static () => Malloc.MallocBytes(65536, 20_000)),
+        ("malloc_1k", static () => Malloc.MallocBytes(1024)),
+        ("malloc_64k", static () => Malloc.MallocBytes(65536)),
         ("binarytrees_16", static () => BinaryTrees.Run(16)),
         ("binarytrees_18", static () => BinaryTrees.Run(18)),
         ("binarytrees_20", static () => BinaryTrees.Run(20)),
-        ("gc_live_64m", GcLive.Run),
-        ("gc_live_256m", GcLive.Run),
+        ("gc_live_64m", static () => GcLive.Run(64)),
+        ("gc_live_256m", static () => GcLive.Run(256)),
+        ("gc_live_1g", static () => GcLive.Run(1024)),
         ("parked_1e5", Spawn.Parked),
         ("timers_1e6", Timers.AfterFunc),
         ("sleep_100us", static () => Timers.Sleeps(100)),
-        ("sleep_1ms", static () => Timers.Sleeps(1000)),
+        ("sleep_1ms", static () => { Timers.Sleeps(1000); Timers.BesideHogs(); }),
         ("preempt_tight", Timers.PreemptTight),
         ("threadring", ThreadRing.Run),
         ("sieve_1000", Sieve.Run),
@@ -58,8 +59,13 @@ internal static class Program
     /// <summary>PROCS: how many cores run goroutines.</summary>
     internal static int Procs { get; private set; } = 1;
 
-    /// <summary>SCALE: by how much the counts of the rows per operation are divided.</summary>
-    internal static int Scale { get; private set; } = 1;
+    /// <summary>MILLISECONDS: the least time of a measurement in the rows per operation.</summary>
+    internal static int LeastMs { get; private set; } = DefaultMs;
+
+    /// <summary>SHARE: binarytrees makes one tree in so many.</summary>
+    internal static int Share { get; private set; } = 1;
+
+    private const int DefaultMs = 250;
 
     private static int Main(string[] args)
     {
@@ -72,13 +78,15 @@ internal static class Program
             }
             return 0;
         }
-        if (args.Length is 0 or > 3 || Number(args, 1) is not int procs || Number(args, 2) is not int scale)
+        if (args.Length is 0 or > 4 || Number(args, 1, 1) is not int procs || Number(args, 2, DefaultMs) is not int leastMs
+            || Number(args, 3, 1) is not int share)
         {
-            Console.Error.WriteLine("usage: workloads ROW [PROCS [SCALE]], or workloads list");
+            Console.Error.WriteLine("usage: workloads ROW [PROCS [MILLISECONDS [SHARE]]], or workloads list");
             return 64;
         }
         Procs = procs;
-        Scale = scale;
+        LeastMs = leastMs;
+        Share = share;
         foreach ((string name, Action run) in s_rows)
         {
             if (name == args[0])
@@ -118,9 +126,9 @@ internal static class Program
         }
     }
 
-    // The argument at an index as a number from 1; 1 when it is not there, null when it is wrong.
-    private static int? Number(string[] args, int index) =>
-        index >= args.Length ? 1
+    // The argument at an index as a number from 1; null when it is wrong.
+    private static int? Number(string[] args, int index, int otherwise) =>
+        index >= args.Length ? otherwise
         : int.TryParse(args[index], NumberStyles.None, CultureInfo.InvariantCulture, out int n) && n >= 1 ? n
         : null;
 }

@@ -8,12 +8,9 @@ namespace Unikernel.Bench;
 
 internal static class Spawn
 {
-    private const int Spawns = 1_000_000;
     private const int SpawnBatch = 64;
     private const int BurstSize = 1_000_000;
-    private const int Yields = 1_000_000;
     private const int Yielders = 10_000;
-    private const int YieldsEach = 100;
     private const int ParkedCount = 100_000;
 
     private static long s_spawned;
@@ -21,7 +18,7 @@ internal static class Spawn
     private static void Leaf() => Interlocked.Increment(ref s_spawned);
 
     /// <summary>One at a time: started, given way to, gone.</summary>
-    internal static void SpawnExit() => Report.Timed(Spawns, static n =>
+    internal static void SpawnExit() => Report.Timed(static n =>
     {
         Action leaf = Leaf;
         Volatile.Write(ref s_spawned, 0);
@@ -77,7 +74,7 @@ internal static class Spawn
     }
 
     /// <summary>PROCS spawners, each waiting for batches of its own.</summary>
-    internal static void SpawnExitPar() => Report.Timed(Spawns, static n =>
+    internal static void SpawnExitPar() => Report.Timed(static n =>
     {
         int each = Report.AtLeast1(n / Program.Procs);
         var done = new WaitGroup();
@@ -144,18 +141,55 @@ internal static class Spawn
         done.Done();
     }
 
-    internal static void Gosched2() => Report.Timed(Yields, static n => YieldAll(2, Report.AtLeast1(n / 2)));
+    internal static void Gosched2() => Report.Timed(static n => YieldAll(2, n), 2);
 
+    /// <summary>Ten thousand that yield until a time has passed. They are all there before it begins.</summary>
     internal static void Gosched10k()
     {
-        int each = Report.Scaled(YieldsEach);
-        YieldAll(Yielders, 1);
+        long started = 0;
+        long total = 0;
+        bool begun = false;
+        bool ended = false;
+        var done = new WaitGroup();
+        done.Add(Yielders);
+        Action yielder = () =>
+        {
+            Interlocked.Increment(ref started);
+            while (!Volatile.Read(ref begun))
+            {
+                Go.Gosched();
+            }
+            long count = 0;
+            while (!Volatile.Read(ref ended))
+            {
+                Go.Gosched();
+                count++;
+            }
+            Interlocked.Add(ref total, count);
+            done.Done();
+        };
+        for (int i = 0; i < Yielders; i++)
+        {
+            Go.Run(yielder);
+        }
+        while (Volatile.Read(ref started) < Yielders)
+        {
+            Go.Gosched();
+        }
+        TimeSpan goal = TimeSpan.FromMilliseconds(Program.LeastMs);
         long start = Stopwatch.GetTimestamp();
-        YieldAll(Yielders, each);
-        Report.Row("-", "time", "ns", Report.PerOp(Stopwatch.GetElapsedTime(start), Yielders * each));
+        Volatile.Write(ref begun, true);
+        while (Stopwatch.GetElapsedTime(start) < goal)
+        {
+            Go.Gosched();
+        }
+        TimeSpan took = Stopwatch.GetElapsedTime(start);
+        Volatile.Write(ref ended, true);
+        done.Wait();
+        Report.Row("-", "time", "ns", Report.PerOp(took, total));
     }
 
-    /// <summary>Many goroutines waiting on one channel: what one costs in memory, and to be woken.</summary>
+    /// <summary>Many goroutines waiting on one channel: what one costs in memory after a collection, and to be woken.</summary>
     internal static void Parked()
     {
         var gate = new Chan<long>();
@@ -170,6 +204,7 @@ internal static class Spawn
             Interlocked.Increment(ref woken);
             done.Done();
         };
+        _ = GcFigures.Collect();
         long before = Report.MemoryInUse();
         for (int i = 0; i < ParkedCount; i++)
         {
@@ -180,6 +215,7 @@ internal static class Spawn
             Go.Gosched();
         }
         Go.Sleep(TimeSpan.FromMilliseconds(10));
+        _ = GcFigures.Collect();
         Report.Row("memory", "bytes", "B", (double)(Report.MemoryInUse() - before) / ParkedCount);
         long start = Stopwatch.GetTimestamp();
         gate.Close();

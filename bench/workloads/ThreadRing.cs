@@ -1,22 +1,11 @@
 // The benchmarks game's thread-ring: a token counts down as it goes around 503 goroutines.
-using System.Diagnostics;
-
 namespace Unikernel.Bench;
 
 internal static class ThreadRing
 {
     private const int RingMembers = 503;
-    private const int Hops = 2_000_000;
 
-    internal static void Run()
-    {
-        int n = Report.Scaled(Hops);
-        _ = RunRing(Report.WarmUp(n));
-        long start = Stopwatch.GetTimestamp();
-        long winner = RunRing(n);
-        Report.Row("-", "time", "ns", Report.PerOp(Stopwatch.GetElapsedTime(start), n));
-        Report.Check("winner", winner, (n % RingMembers) + 1);
-    }
+    internal static void Run() => Report.Timed(static n => Report.Check("winner", RunRing(n), (n % RingMembers) + 1));
 
     // Returns the number, from 1, of the member that gets the token when it says 0.
     private static long RunRing(int token)

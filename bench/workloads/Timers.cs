@@ -10,6 +10,8 @@ internal static class Timers
     private const int TimerCount = 1_000_000;
     private const int SleepCount = 200;
     private const int PreemptCount = 20;
+    private const int Hogs = 2;
+    private const int HogCount = 40;
 
     private static readonly TimeSpan s_timerSpread = TimeSpan.FromSeconds(1);
 
@@ -67,12 +69,17 @@ internal static class Timers
         return late;
     }
 
-    // A loop without calls on every core: how late a sleeper wakes beside them.
-    internal static void PreemptTight()
+    /// <summary>A loop without calls on every core: how late a sleeper wakes beside them.</summary>
+    internal static void PreemptTight() => Report.Percentiles("", LatenessBeside(Program.Procs, PreemptCount), 50, 99);
+
+    /// <summary>Two of them, whatever the number of cores.</summary>
+    internal static void BesideHogs() => Report.Percentiles("hogs_", LatenessBeside(Hogs, HogCount), 50, 99);
+
+    private static double[] LatenessBeside(int loops, int count)
     {
         int started = 0;
         bool stop = false;
-        for (int i = 0; i < Program.Procs; i++)
+        for (int i = 0; i < loops; i++)
         {
             Go.Run(() =>
             {
@@ -82,12 +89,12 @@ internal static class Timers
                 }
             });
         }
-        while (Volatile.Read(ref started) < Program.Procs)
+        while (Volatile.Read(ref started) < loops)
         {
             Go.Gosched();
         }
-        double[] late = Lateness(PreemptCount, TimeSpan.FromMilliseconds(1));
+        double[] late = Lateness(count, TimeSpan.FromMilliseconds(1));
         Volatile.Write(ref stop, true);
-        Report.Percentiles("", late, 50, 99);
+        return late;
     }
 }

@@ -9,6 +9,7 @@ internal static unsafe class Linux
     internal const nint Read = 0;
     internal const nint Write = 1;
     internal const nint Open = 2;
+    internal const nint Close = 3;
     internal const nint Mmap = 9;
     internal const nint RtSigaction = 13;
     internal const nint RtSigprocmask = 14;

@@ -12,8 +12,11 @@ internal sealed class SideFigures
 {
     private readonly List<RunResult> _runs = [];
 
+    private const int EnoughFailures = 2;
+
     /// <summary>Another run would only say the same, or wait as long.</summary>
-    public bool Decided => Missing || _runs.Exists(r => r.Outcome is Outcome.Skipped or Outcome.TimedOut);
+    public bool Decided => Missing || _runs.Exists(r => r.Outcome is Outcome.Skipped or Outcome.TimedOut)
+        || (_runs.Count >= EnoughFailures && _runs.TrueForAll(r => r.Outcome == Outcome.Failed && r.Reason == _runs[0].Reason));
 
     /// <summary>In the order printed.</summary>
     public IEnumerable<Metric> Metrics =>

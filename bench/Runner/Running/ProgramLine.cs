@@ -27,6 +27,9 @@ internal abstract partial record ProgramLine
 
     public sealed record Fail(string Name, string Reason) : ProgramLine;
 
+    /// <summary>A row asked of a program that serves many is done; the code is what its process ended with.</summary>
+    public sealed record End(int Code) : ProgramLine;
+
     public static ProgramLine? Parse(string text)
     {
         string line = Clean(text);
@@ -41,6 +44,7 @@ internal abstract partial record ProgramLine
             ["@ready"] => new Ready(),
             ["@row", string name, string metric, string kind, string unit, string value] => ParseRow(name, metric, kind, unit, value),
             ["@skip", string name, .. string[] reason] => new Skip(name, string.Join(' ', reason)),
+            ["@end", string code] when int.TryParse(code, NumberStyles.None, CultureInfo.InvariantCulture, out int c) => new End(c),
             ["@fail", string name, .. string[] reason] => new Fail(name, string.Join(' ', reason)),
             _ => null,
         };

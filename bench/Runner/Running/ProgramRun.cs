@@ -1,21 +1,11 @@
-// One run of a benchmark program in a fresh process.
+// Runs of a row on one side, each in a process of its own.
 using System;
 using System.Collections.Generic;
 using System.Diagnostics;
-using System.IO;
-using System.Text.RegularExpressions;
 using System.Threading;
 using System.Threading.Tasks;
 
 namespace Unikernel.Bench.Runner.Running;
-
-internal enum Outcome
-{
-    Measured,
-    Skipped,
-    Failed,
-    TimedOut,
-}
 
 internal enum Exit
 {
@@ -29,115 +19,97 @@ internal enum Exit
     Untold,
 }
 
-/// <param name="Reason">Why there is no figure; or, of a measured one, what was odd about it.</param>
-internal sealed record RunResult(Outcome Outcome, string? Reason, IReadOnlyList<ProgramLine.Row> Rows);
-
 /// <summary>How to run one row on one side of one target.</summary>
+/// <param name="Timeout">Of each run.</param>
 /// <param name="Exit">What the process's exit code says about the program's.</param>
 /// <param name="TimeToReady">The figure is the time from starting the process to <c>@ready</c>, and then it may go.</param>
+/// <param name="Request">
+/// Null: each run is a process. Else the process stays: after <c>@ready</c> this line to its input asks for each run,
+/// and <c>@end CODE</c> says that it is over.
+/// </param>
 internal sealed record ProgramCommand(
-    string File, IReadOnlyList<string> Arguments, string Row, TimeSpan Timeout, Exit Exit, bool TimeToReady);
+    string File, IReadOnlyList<string> Arguments, string Row, TimeSpan Timeout, Exit Exit, bool TimeToReady,
+    string? Request = null);
 
-internal sealed partial class ProgramRun
+/// <summary>A row on one side, to be run several times.</summary>
+internal interface IRowRuns : IAsyncDisposable
 {
-    // What would change how Go's program or ours runs, set for other purposes where the benchmark is started.
-    private static readonly string[] s_notInherited = ["GOMAXPROCS", "GOGC", "GOMEMLIMIT", "GODEBUG", "GOTRACEBACK"];
+    /// <exception cref="OperationCanceledException">Cancelled; the process and its children are gone.</exception>
+    Task<RunResult> Run(CancellationToken cancel);
+}
 
+internal static class RowRuns
+{
+    public static IRowRuns Of(ProgramCommand command) =>
+        command.Request is null ? new ProcessRuns(command) : new ServedRuns(command, command.Request);
+}
+
+internal sealed class ProcessRuns(ProgramCommand command) : IRowRuns
+{
+    public Task<RunResult> Run(CancellationToken cancel) => ProgramRun.Run(command, cancel);
+
+    public ValueTask DisposeAsync() => ValueTask.CompletedTask;
+}
+
+internal sealed class ProgramRun
+{
     private readonly Lock _lock = new();
     private readonly ProgramCommand _command;
-    private readonly Dictionary<string, ProgramLine.Row> _rows = [];
-    private readonly List<string> _order = [];
+    private readonly RunLog _log;
     private readonly TaskCompletionSource _ready = new(TaskCreationOptions.RunContinuationsAsynchronously);
-    private ProgramLine? _verdict;
-    private string? _report;
-    private string? _lastOutput;
-    private string? _lastError;
     private long _readyAt;
 
-    private ProgramRun(ProgramCommand command) => _command = command;
+    private ProgramRun(ProgramCommand command)
+    {
+        _command = command;
+        _log = new RunLog(command.Row);
+    }
 
     /// <exception cref="OperationCanceledException">Cancelled; the process and its children are gone.</exception>
     public static Task<RunResult> Run(ProgramCommand command, CancellationToken cancel) => new ProgramRun(command).Run(cancel);
 
     private async Task<RunResult> Run(CancellationToken cancel)
     {
-        using var process = new Process { StartInfo = StartInfo() };
         long start = Stopwatch.GetTimestamp();
+        ChildProcess process;
         try
         {
-            process.Start();
+            process = new ChildProcess(_command, Output, Error);
         }
         catch (System.ComponentModel.Win32Exception e)
         {
             return new RunResult(Outcome.Failed, e.Message, []);
         }
 
-        process.StandardInput.Close();
-        Task pumps = Task.WhenAll(Pump(process.StandardOutput, Output), Pump(process.StandardError, Error));
-        using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancel);
-        limit.CancelAfter(_command.Timeout);
-        Task ended = process.WaitForExitAsync(limit.Token);
-        try
+        await using (process.ConfigureAwait(false))
         {
-            if (_command.TimeToReady && await Task.WhenAny(_ready.Task, ended).ConfigureAwait(false) == _ready.Task)
+            process.Input.Close();
+            using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancel);
+            limit.CancelAfter(_command.Timeout);
+            try
             {
-                return Measured(Stopwatch.GetElapsedTime(start, _readyAt));
+                Task ended = process.WaitForExit(limit.Token);
+                if (_command.TimeToReady && await Task.WhenAny(_ready.Task, ended).ConfigureAwait(false) == _ready.Task)
+                {
+                    return Measured(Stopwatch.GetElapsedTime(start, _readyAt));
+                }
+
+                await ended.ConfigureAwait(false);
+                // Ctrl-C at a terminal reaches the program too: what it ended with then is no result.
+                cancel.ThrowIfCancellationRequested();
+            }
+            catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
+            {
+                return RunResult.Timeout;
             }
 
-            await ended.ConfigureAwait(false);
-            // Ctrl-C at a terminal reaches the program too: what it ended with then is no result.
-            cancel.ThrowIfCancellationRequested();
-        }
-        catch (OperationCanceledException) when (!cancel.IsCancellationRequested)
-        {
-            return new RunResult(Outcome.TimedOut, "timeout", []);
-        }
-        finally
-        {
-            await End(process, pumps).ConfigureAwait(false);
-        }
-
-        lock (_lock)
-        {
-            return _command.TimeToReady && _ready.Task.IsCompleted
-                ? Measured(Stopwatch.GetElapsedTime(start, _readyAt))
-                : Judge(process.ExitCode);
-        }
-    }
-
-    private ProcessStartInfo StartInfo()
-    {
-        var info = new ProcessStartInfo(_command.File, _command.Arguments)
-        {
-            RedirectStandardInput = true,
-            RedirectStandardOutput = true,
-            RedirectStandardError = true,
-        };
-        foreach (string name in s_notInherited)
-        {
-            info.Environment.Remove(name);
-        }
-
-        return info;
-    }
-
-    private static async Task End(Process process, Task pumps)
-    {
-        if (!process.HasExited)
-        {
-            process.Kill(entireProcessTree: true);
-            await process.WaitForExitAsync(CancellationToken.None).ConfigureAwait(false);
-        }
-
-        // A process that outlives its parent may hold the pipes open: do not wait for that one for ever.
-        await Task.WhenAny(pumps, Task.Delay(TimeSpan.FromSeconds(2), CancellationToken.None)).ConfigureAwait(false);
-    }
-
-    private static async Task Pump(StreamReader from, Action<string> to)
-    {
-        while (await from.ReadLineAsync().ConfigureAwait(false) is { } line)
-        {
-            to(line);
+            await process.End().ConfigureAwait(false);
+            lock (_lock)
+            {
+                return _command.TimeToReady && _ready.Task.IsCompleted
+                    ? Measured(Stopwatch.GetElapsedTime(start, _readyAt))
+                    : _log.Judge(Code(process.ExitCode));
+            }
         }
     }
 
@@ -145,31 +117,14 @@ internal sealed partial class ProgramRun
     {
         lock (_lock)
         {
-            switch (ProgramLine.Parse(text))
+            ProgramLine? line = ProgramLine.Parse(text);
+            if (line is ProgramLine.Ready && !_ready.Task.IsCompleted)
             {
-                case ProgramLine.Ready when !_ready.Task.IsCompleted:
-                    _readyAt = Stopwatch.GetTimestamp();
-                    _ready.SetResult();
-                    break;
-                case ProgramLine.Row row when row.Name == _command.Row:
-                    if (_rows.TryAdd(row.Metric, row))
-                    {
-                        _order.Add(row.Metric);
-                    }
-
-                    break;
-                case ProgramLine.Skip skip when skip.Name == _command.Row:
-                    _verdict ??= skip;
-                    break;
-                case ProgramLine.Fail fail when fail.Name == _command.Row:
-                    _verdict = fail;
-                    break;
-                case null when Telling(text) is { } telling:
-                    _lastOutput = telling;
-                    break;
-                default:
-                    break;
+                _readyAt = Stopwatch.GetTimestamp();
+                _ready.SetResult();
             }
+
+            _log.Output(text, line);
         }
     }
 
@@ -177,53 +132,18 @@ internal sealed partial class ProgramRun
     {
         lock (_lock)
         {
-            _lastError = Telling(text) ?? _lastError;
+            _log.Error(text);
         }
     }
 
-    /// <summary>A line that may say why a program failed: not blank, and not Linux's log, which ends with its panic.</summary>
-    private string? Telling(string text)
+    private int Code(int exitCode) => _command.Exit switch
     {
-        string line = ProgramLine.Clean(text);
-        if (line.Length == 0 || KernelLog().IsMatch(line))
-        {
-            return null;
-        }
-
-        _report ??= CrashReport().IsMatch(line) ? line : null;
-        return line;
-    }
+        Exit.Own => exitCode,
+        Exit.DebugExit => exitCode >> 1,
+        _ => 0,
+    };
 
     private RunResult Measured(TimeSpan time) =>
         new(Outcome.Measured, null,
             [new ProgramLine.Row(_command.Row, ProgramLine.SingleMetric, Kind.Time, "ms", time.TotalMilliseconds)]);
-
-    private RunResult Judge(int exitCode)
-    {
-        int code = _command.Exit switch
-        {
-            Exit.Own => exitCode,
-            Exit.DebugExit => exitCode >> 1,
-            _ => 0,
-        };
-        string exit = code != 0 ? $"exit code {code}" : "no figure";
-        string? said = _report ?? _lastError ?? _lastOutput;
-        return _verdict switch
-        {
-            ProgramLine.Fail fail => new RunResult(Outcome.Failed, OrElse(fail.Reason, "failed"), []),
-            ProgramLine.Skip skip when _rows.Count == 0 => new RunResult(Outcome.Skipped, OrElse(skip.Reason, "skipped"), []),
-            _ when _rows.Count > 0 =>
-                new RunResult(Outcome.Measured, code != 0 ? $"{exit} after its figures" : null, _order.ConvertAll(m => _rows[m])),
-            _ => new RunResult(Outcome.Failed, said is null ? exit : $"{exit}: {said}", []),
-        };
-    }
-
-    private static string OrElse(string text, string other) => text.Length > 0 ? text : other;
-
-    // Its last line is a frame of some goroutine; the first one says what happened.
-    [GeneratedRegex("^(panic|fatal error|Unhandled exception)[:.]")]
-    private static partial Regex CrashReport();
-
-    [GeneratedRegex(@"^\[ *\d+\.\d+\]")]
-    private static partial Regex KernelLog();
 }

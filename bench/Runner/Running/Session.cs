@@ -53,16 +53,25 @@ internal sealed class Session(Options options, IProgressDisplay progress, Cancel
         };
         _figures.Add(figures);
         string title = string.Create(CultureInfo.InvariantCulture, $"{target.Name} {row}, procs {procs}");
-        for (int rep = 1; rep <= options.Reps; rep++)
+        Dictionary<Side, IRowRuns> runs = s_sides
+            .Where(s => figures.NotRun is null && !figures[s].Missing)
+            .ToDictionary(s => s, s => RowRuns.Of(target.Command(s, row, procs)));
+        try
         {
-            progress.Step($"{title}, {rep} of {options.Reps}");
-            foreach (Side side in s_sides.Where(s => !figures[s].Decided))
+            for (int rep = 1; rep <= options.Reps; rep++)
             {
-                if (figures.NotRun is null)
+                progress.Step($"{title}, {rep} of {options.Reps}");
+                foreach ((Side side, IRowRuns run) in runs.Where(r => !figures[r.Key].Decided))
                 {
-                    ProgramCommand command = target.Command(side, row, procs);
-                    figures[side].Add(await ProgramRun.Run(command, cancel).ConfigureAwait(false));
+                    figures[side].Add(await run.Run(cancel).ConfigureAwait(false));
                 }
+            }
+        }
+        finally
+        {
+            foreach (IRowRuns run in runs.Values)
+            {
+                await run.DisposeAsync().ConfigureAwait(false);
             }
         }
 

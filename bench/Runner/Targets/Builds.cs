@@ -14,10 +14,11 @@ internal sealed class BenchException(int exit, string message) : Exception(messa
     public int Exit => exit;
 }
 
-internal sealed class Builds(Action<string> say, CancellationToken cancel)
+/// <param name="timeout">Of each run, instead of the target's own.</param>
+internal sealed class Builds(Action<string> say, TimeSpan? timeout, CancellationToken cancel)
 {
     // Programs to take instead of the built ones, for tests of this program: executables for native; for qemu a
-    // kernel image and an /init.
+    // kernel image and an /init. A file that does not exist is a side that is missing.
     public const string OursVariable = "UNIKERNEL_BENCH_OURS";
     public const string GoVariable = "UNIKERNEL_BENCH_GO";
 
@@ -37,19 +38,19 @@ internal sealed class Builds(Action<string> say, CancellationToken cancel)
         SideProgram go = await Go().ConfigureAwait(false);
         if (target == "native")
         {
-            return new NativeTarget(go, await Ours(".linux").ConfigureAwait(false));
+            return new NativeTarget(go, await Ours(".linux").ConfigureAwait(false), timeout);
         }
 
         SideProgram ours = await Ours(".elf").ConfigureAwait(false);
         if (go.Path is null)
         {
-            return new QemuTarget(null, go, ours);
+            return new QemuTarget(null, go, ours, timeout);
         }
 
         ToolResult guest = await Run("making the Linux guest", Repository.Path("bench/guest.sh"), [go.Path]).ConfigureAwait(false);
         return guest.Good && guest.Output.Split('\n') is [string kernel, string initramfs]
-            ? new QemuTarget(new LinuxGuest(kernel, initramfs), go, ours)
-            : new QemuTarget(null, SideProgram.None($"no Linux guest: {LastLine(guest)}"), ours);
+            ? new QemuTarget(new LinuxGuest(kernel, initramfs), go, ours, timeout)
+            : new QemuTarget(null, SideProgram.None($"no Linux guest: {LastLine(guest)}"), ours, timeout);
     }
 
     private async Task<SideProgram> Go()
@@ -107,8 +108,12 @@ internal sealed class Builds(Action<string> say, CancellationToken cancel)
         return File.Exists(program) ? SideProgram.At(program) : SideProgram.None($"the build makes no {Path.GetFileName(program)}");
     }
 
-    private static SideProgram? Given(string variable) =>
-        Environment.GetEnvironmentVariable(variable) is { Length: > 0 } path ? SideProgram.At(Path.GetFullPath(path)) : null;
+    private static SideProgram? Given(string variable) => Environment.GetEnvironmentVariable(variable) switch
+    {
+        null or "" => null,
+        var path when File.Exists(path) => SideProgram.At(Path.GetFullPath(path)),
+        var path => SideProgram.None($"there is no {path}"),
+    };
 
     private async Task<ToolResult> Run(
         string what, string file, IReadOnlyList<string> arguments, string? directory = null,

@@ -4,13 +4,15 @@ using Unikernel.Bench.Runner.Running;
 
 namespace Unikernel.Bench.Runner.Targets;
 
-internal sealed class NativeTarget(SideProgram go, SideProgram ours) : Target(go, ours)
+internal sealed class NativeTarget(SideProgram go, SideProgram ours, TimeSpan? timeout = null) : Target(go, ours, timeout)
 {
     public override string Name => "native";
 
-    protected override int Scale => 1;
+    protected override int LeastMs => 250;
 
-    protected override TimeSpan Timeout => TimeSpan.FromSeconds(60);
+    protected override int Share => 1;
+
+    protected override TimeSpan UsualTimeout => TimeSpan.FromSeconds(60);
 
     public override string? Refuses(string row) => row == Rows.Boot ? "QEMU only" : null;
 

@@ -19,14 +19,20 @@ internal readonly record struct SideProgram(string? Path, string? Missing)
     public static SideProgram None(string why) => new(null, why);
 }
 
-internal abstract class Target(SideProgram go, SideProgram ours)
+/// <param name="timeout">Of each run, instead of the target's own.</param>
+internal abstract class Target(SideProgram go, SideProgram ours, TimeSpan? timeout)
 {
     public abstract string Name { get; }
 
-    /// <summary>The programs' workloads are divided by it.</summary>
-    protected abstract int Scale { get; }
+    /// <summary>The least time of a measurement in the rows per operation.</summary>
+    protected abstract int LeastMs { get; }
 
-    protected abstract TimeSpan Timeout { get; }
+    /// <summary>binarytrees makes one tree in so many.</summary>
+    protected abstract int Share { get; }
+
+    protected abstract TimeSpan UsualTimeout { get; }
+
+    protected TimeSpan Timeout => timeout ?? UsualTimeout;
 
     public SideProgram Program(Side side) => side == Side.Go ? go : ours;
 
@@ -36,7 +42,7 @@ internal abstract class Target(SideProgram go, SideProgram ours)
     public abstract ProgramCommand Command(Side side, string row, int procs);
 
     /// <summary>The arguments both programs take.</summary>
-    protected IReadOnlyList<string> RowArguments(string row, int procs) => [row, $"{procs}", $"{Scale}"];
+    protected IReadOnlyList<string> RowArguments(string row, int procs) => [row, $"{procs}", $"{LeastMs}", $"{Share}"];
 
     /// <summary>Ours takes its number of cores as a kernel argument as well, as a Go program takes it from its environment.</summary>
     protected IReadOnlyList<string> OurArguments(string row, int procs) =>

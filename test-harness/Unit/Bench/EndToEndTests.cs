@@ -54,8 +54,8 @@ public sealed class EndToEndTests : IDisposable
         Assert.True(exit == 0, error);
         Assert.Equal(
             [
-                "go mutex 2 1", "ours GOMAXPROCS=2 mutex 2 1", "go mutex 2 1", "ours GOMAXPROCS=2 mutex 2 1",
-                "go nbody 2 1", "ours GOMAXPROCS=2 nbody 2 1", "go nbody 2 1", "ours GOMAXPROCS=2 nbody 2 1",
+                "go mutex 2 250 1", "ours GOMAXPROCS=2 mutex 2 250 1", "go mutex 2 250 1", "ours GOMAXPROCS=2 mutex 2 250 1",
+                "go nbody 2 250 1", "ours GOMAXPROCS=2 nbody 2 250 1", "go nbody 2 250 1", "ours GOMAXPROCS=2 nbody 2 250 1",
             ],
             File.ReadAllLines($"{_directory}/calls"));
 
@@ -82,6 +82,43 @@ public sealed class EndToEndTests : IDisposable
         File.WriteAllText($"{_directory}/file", "");
         Assert.Equal(73, Run(program, program, "--only", "mutex", "--json", "file/result.json").Exit);
         Assert.False(File.Exists($"{_directory}/calls"));
+    }
+
+    [Fact]
+    public void Without_Go_there_is_our_side_and_a_line_that_says_so()
+    {
+        string ours = Script("ours", "echo @row $2 - time ns 5");
+        (int exit, string output, string error) = Run(
+            "/no/go", ours, "--only", "mutex", "--reps", "1", "--procs", "1", "--json", "result.json");
+        Assert.True(exit == 0, error);
+        Assert.Contains("native: Go's side is missing, there is no /no/go.", output);
+        using JsonDocument json = JsonDocument.Parse(File.ReadAllText($"{_directory}/result.json"));
+        JsonElement row = Assert.Single(json.RootElement.GetProperty("rows").EnumerateArray());
+        Assert.Equal(
+            ("mutex", JsonValueKind.Null, 5.0, JsonValueKind.Null, "Go: missing"),
+            (row.GetProperty("name").GetString(), row.GetProperty("go").ValueKind,
+                row.GetProperty("ours").GetProperty("median").GetDouble(), row.GetProperty("ratio").ValueKind,
+                row.GetProperty("note").GetString()));
+    }
+
+    [Fact]
+    public void A_program_that_hangs_is_ended_and_its_row_says_so()
+    {
+        string go = Script("go", "echo @row $1 - time ns 10");
+        string ours = Script("ours", "echo @ready; exec sleep 1000");
+        (int exit, string output, string error) = Run(go, ours, "--only", "mutex", "--reps", "3", "--procs", "1", "--timeout", "1");
+        Assert.True(exit == 0, error);
+        Assert.Contains("ours: timeout", output);
+        Assert.Equal(1, File.ReadAllLines($"{_directory}/calls").Count(l => l.StartsWith("ours", StringComparison.Ordinal)));
+    }
+
+    [Fact]
+    public void An_unknown_row_gets_the_list_and_64()
+    {
+        (int exit, _, string error) = Run("", "", "--only", "nothing");
+        Assert.Equal(64, exit);
+        Assert.Contains("unknown row nothing", error);
+        Assert.Contains("spawn_exit_par", error);
     }
 
     [Fact]

@@ -1,7 +1,9 @@
 // The command line of bench/run.sh.
 using System.IO;
 using System.Linq;
+using System.Text.RegularExpressions;
 using Unikernel.Bench.Runner;
+using Unikernel.Bench.Runner.Running;
 using Xunit;
 
 namespace Unikernel.Tests.Bench;
@@ -25,6 +27,7 @@ public class OptionsTests
         Assert.Equal(5, options.Reps);
         Assert.Equal([1, 2], options.Procs);
         Assert.Null(options.Json);
+        Assert.Null(options.Timeout);
     }
 
     [Fact]
@@ -52,6 +55,8 @@ public class OptionsTests
     [InlineData("--reps", "0")]
     [InlineData("--reps", "many")]
     [InlineData("--reps")]
+    [InlineData("--timeout", "0")]
+    [InlineData("--timeout", "soon")]
     [InlineData("--procs", "1,zero")]
     [InlineData("--procs", "")]
     [InlineData("--only", ",")]
@@ -71,8 +76,17 @@ public class OptionsTests
         (Options? options, int exit, string output, _) = Parse("--help");
         Assert.Null(options);
         Assert.Equal(0, exit);
-        string[] names = ["--target", "--only", "--reps", "--procs", "--json", "--plot", "--markdown", "--from"];
+        string[] names = ["--target", "--only", "--reps", "--procs", "--timeout", "--json", "--plot", "--markdown", "--from"];
         Assert.All(names, n => Assert.Contains(n, output));
+    }
+
+    [Theory]
+    [InlineData("bench/go/main.go", "{\"(\\w+)\", ")]
+    [InlineData("bench/workloads/Program.cs", "\\(\"(\\w+)\", ")]
+    public void Each_side_has_every_row(string source, string entry)
+    {
+        var there = Regex.Matches(File.ReadAllText(Repository.Path(source)), entry).Select(m => m.Groups[1].Value);
+        Assert.Equal(Rows.All.Order(), there.Order());
     }
 
     [Fact]

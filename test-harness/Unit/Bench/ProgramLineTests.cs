@@ -41,6 +41,9 @@ public class ProgramLineTests
     [InlineData("@ready now")]
     [InlineData("@skip")]
     [InlineData("@fail")]
+    [InlineData("@end")]
+    [InlineData("@end well")]
+    [InlineData("@end -1")]
     [InlineData("@else mutex")]
     [InlineData("note: @row mutex - time ns 1")]
     public void Anything_else_is_no_line(string text) => Assert.Null(ProgramLine.Parse(text));
@@ -52,6 +55,7 @@ public class ProgramLineTests
         Assert.Equal(new ProgramLine.Fail("nbody", "energy is 1, not 2"), ProgramLine.Parse("@fail nbody energy is 1, not 2\r"));
         Assert.Equal(new ProgramLine.Skip("http_64", ""), ProgramLine.Parse("@skip http_64"));
         Assert.IsType<ProgramLine.Ready>(ProgramLine.Parse("@ready\r"));
+        Assert.Equal(new ProgramLine.End(2), ProgramLine.Parse("@end 2\r"));
     }
 
     [Fact]

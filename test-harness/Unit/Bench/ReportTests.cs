@@ -1,4 +1,5 @@
 // How runs become rows, and rows the JSON that others read.
+using System;
 using System.IO;
 using System.Linq;
 using System.Text.Json;
@@ -42,6 +43,27 @@ public class ReportTests
         ReportRow row = Assert.Single(RowFigures.ToReport([Figures([Time(100), Time(110), Time(90)], [Time(50), Time(60), Time(70)])]));
         Assert.Equal(
             new ReportRow("mutex", "ns", "native", 1, new Summary(100, 90, 110, 3), new Summary(60, 50, 70, 3), 0.6, ""), row);
+    }
+
+    [Fact]
+    public void A_side_is_not_asked_again_when_it_would_say_the_same()
+    {
+        static bool Decided(params RunResult[] runs)
+        {
+            var side = new SideFigures();
+            Array.ForEach(runs, side.Add);
+            return side.Decided;
+        }
+
+        RunResult outOfMemory = new(Outcome.Failed, "out of memory", []);
+        Assert.False(Decided());
+        Assert.False(Decided(Time(1), Time(2)));
+        Assert.True(Decided(Time(1), RunResult.Timeout));
+        Assert.True(Decided(new RunResult(Outcome.Skipped, "not yet", [])));
+        Assert.False(Decided(outOfMemory));
+        Assert.True(Decided(outOfMemory, outOfMemory));
+        Assert.False(Decided(outOfMemory, new RunResult(Outcome.Failed, "wrong answer", [])));
+        Assert.False(Decided(Time(1), outOfMemory, outOfMemory));
     }
 
     [Fact]

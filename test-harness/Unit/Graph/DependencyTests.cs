@@ -54,6 +54,16 @@ public class DependencyTests
     }
 
     [Fact]
+    public void The_tests_build_every_application()
+    {
+        string everything = File.ReadAllText(Path.Combine(Root(), "test-harness/Everything.proj"));
+        Assert.All(s_applications, name => Assert.True(
+            everything.Contains($"../{name.Split('/')[0]}/*/*.csproj", StringComparison.Ordinal)
+                || everything.Contains($"{Path.GetRelativePath("test-harness", name)}.csproj", StringComparison.Ordinal),
+            name));
+    }
+
+    [Fact]
     public void The_kernel_names_no_goroutine()
     {
         foreach (string file in Directory.GetFiles(Path.Combine(Root(), "kernel"), "*.cs", SearchOption.AllDirectories))
