@@ -20,7 +20,12 @@ public static unsafe partial class Machine
     /// <summary>512 GiB: four quarters of 128, of which the last holds arrays of 64 GiB.</summary>
     public const ulong StackRegionSize = 0x80_0000_0000;
 
-    public const ulong MapRegionBase = StackRegionBase + StackRegionSize;
+    /// <summary>For the tables over a heap that stays empty; reserved with the stacks.</summary>
+    public const ulong TableRegionBase = StackRegionBase + StackRegionSize;
+
+    public const ulong TableRegionSize = 0x10_0000_0000;
+
+    public const ulong MapRegionBase = TableRegionBase + TableRegionSize;
 
     public const ulong MapRegionSize = 0x10_0000_0000;
 
@@ -86,6 +91,12 @@ public static unsafe partial class Machine
     public static void FreePage(void* p)
     {
     }
+
+    public const bool FreshHeapIsZero = true;
+
+    public static byte* HeapBase => null;
+
+    public static byte* HeapLimit => (byte*)PageBytes;
 
     /// <summary>There is no heap: objects are CoreCLR's.</summary>
     public static void* GrowHeap(nuint bytes) => null;

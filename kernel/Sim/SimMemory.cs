@@ -14,7 +14,7 @@ internal static unsafe class SimMemory
     internal static byte* Arena;
     internal static nuint Used;                 // bytes of it that are not zero
 
-    /// <summary>Reserves the stack region, once in a process, however many copies of this assembly it has.</summary>
+    /// <summary>Reserves the regions of stacks and tables, once in a process, however many copies of this assembly it has.</summary>
     internal static void ReserveRegion(string key)
     {
         if (AppDomain.CurrentDomain.GetData(key) != null)
@@ -22,7 +22,7 @@ internal static unsafe class SimMemory
             return;
         }
         void* wanted = (void*)unchecked((nuint)Machine.StackRegionBase);
-        void* got = Map(wanted, unchecked((nuint)Machine.StackRegionSize), ProtReadWrite,
+        void* got = Map(wanted, unchecked((nuint)(Machine.StackRegionSize + Machine.TableRegionSize)), ProtReadWrite,
             MapPrivate | MapAnonymous | MapNoReserve | MapFixedNoReplace, -1, 0);
         if (got != wanted)
         {

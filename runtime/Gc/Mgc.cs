@@ -105,6 +105,7 @@ internal static unsafe partial class Mgc
         if (gp != null)
         {
             Proc.GoReady(gp);
+            Atomic.Or(ref ThisCore.State->Look, Look.Preempt);      // at once: each window taken until then is overshoot
         }
         ThisCore.Release();
     }
@@ -142,7 +143,9 @@ internal static unsafe partial class Mgc
     internal static void Torture()
     {
         G* gp = Proc.GetG();
-        if (s_driver != null && gp != s_driver && ThisCore.IsAtDepth0 && gp->Fn != null)
+        bool canWait = ThisCore.Acquire()->LockDepth == 1;
+        ThisCore.Release();
+        if (s_driver != null && gp != s_driver && gp->Fn != null && canWait)
         {
             Collect();
         }

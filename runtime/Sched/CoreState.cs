@@ -103,17 +103,6 @@ internal static unsafe class ThisCore
 
     /// <summary>The core's block; the depth must not be 0.</summary>
     internal static CoreState* State => CoreState.Of(Machine.CurrentCore);
-
-    /// <summary>Whether the caller may be interrupted; a caller that may not be gets a steady answer.</summary>
-    internal static bool IsAtDepth0
-    {
-        get
-        {
-            bool was = Acquire()->LockDepth == 1;
-            Release();
-            return was;
-        }
-    }
 #endif
 }
 #endif
