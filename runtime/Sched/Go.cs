@@ -121,7 +121,8 @@ public static unsafe class Go
 
     /// <summary>
     /// Ties the calling goroutine to the core it is on until as many calls of <see cref="UnlockOSThread"/>: it runs on
-    /// that core only. Other goroutines may still run there. Go: <c>runtime.LockOSThread</c>, where the thread is its own.
+    /// that core only. Other goroutines may still run there. When the core is retired (<see cref="SetGoMaxProcs"/>), the
+    /// goroutine moves to another and is tied to that one. Go: <c>runtime.LockOSThread</c>, where the thread is its own.
     /// </summary>
     public static void LockOSThread() => Proc.LockToCore();
 

@@ -143,6 +143,20 @@ internal static unsafe class Stacks
         }
     }
 
+    /// <summary>World stopped: the dead Gs of a core that runs nothing from now on are for all to use.</summary>
+    internal static void GiveAway(P* p)
+    {
+        s_classes.Lock.Acquire(LockRank.Stacks);
+        for (int c = 0; c < StackLayout.ClassCount; c++)
+        {
+            while (p->Free.Count[c] != 0)
+            {
+                s_classes.Free.Add(p->Free.Take(c));
+            }
+        }
+        s_classes.Lock.Release();
+    }
+
     private static G* Make(int slotClass)
     {
         ulong index = Atomic.Load(ref s_classes.Used[slotClass]);
