@@ -204,7 +204,7 @@ internal static unsafe partial class Proc
         {
             p->Goroutines++;
         }
-        nuint* frame = (nuint*)gp->StackHi - 2 - SavedWords;        // Switch.S, SW1
+        nuint* frame = (nuint*)(gp->StackHi - StackLayout.Colour((ulong)gp->StackHi)) - 2 - SavedWords;        // Switch.S, SW1
         frame[0] = 0;                                               // r15
         frame[1] = 0;                                               // r14
         frame[2] = 0;                                               // r13
