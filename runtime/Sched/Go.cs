@@ -21,7 +21,7 @@ public static unsafe class Go
 
     /// <summary>Runs <paramref name="action"/> in a new goroutine. Go: <c>go action()</c>.</summary>
     /// <remarks>
-    /// The goroutine's stack has 64 MiB of room while fewer than 1024 goroutines exist, 256 KiB beyond that; memory is
+    /// The goroutine's stack has 64 MiB of room while fewer than 1024 goroutines exist, 128 KiB beyond that; memory is
     /// used only where the stack has been touched. An exception that leaves <paramref name="action"/> ends the kernel
     /// with Go's report and exit code 2. Allocates nothing for a recycled goroutine, else a page or two outside the heap.
     /// </remarks>
@@ -38,7 +38,7 @@ public static unsafe class Go
     /// <summary>Runs <paramref name="action"/> in a new goroutine whose stack has room for a given number of bytes.</summary>
     /// <param name="action">What to run. Null is the fatal error "go of nil func value", as in Go.</param>
     /// <param name="stackSizeBytes">
-    /// Least room of the stack in bytes, from 1 to 1 GiB less 4096. The room is the smallest of 256 KiB, 4 MiB, 64 MiB and
+    /// Least room of the stack in bytes, from 1 to 1 GiB less 4096. The room is the smallest of 128 KiB, 4 MiB, 64 MiB and
     /// 1 GiB (each less a guard page) that suffices, but no more than a quarter of the machine's memory.
     /// </param>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="stackSizeBytes"/> is outside that range.</exception>

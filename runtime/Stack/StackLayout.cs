@@ -1,6 +1,6 @@
 // Where goroutine stacks lie: arithmetic only.
 //
-// SL1  The region's four quarters belong to the slot classes 256 KiB, 4 MiB, 64 MiB and 1 GiB. A slot's lowest page is
+// SL1  The region's four quarters belong to the slot classes 128 KiB, 4 MiB, 64 MiB and 1 GiB. A slot's lowest page is
 //      its guard, never mapped; the stack grows down from the slot's end.
 // SL3  Slots lie a page further apart than that. At a distance of a power of two the tops of all stacks, which is where
 //      parked goroutines were last at work, would compete for the same few sets of caches and TLBs. Within their pages the
@@ -23,7 +23,8 @@ internal static class StackLayout
     internal const ulong ArraysBase = Machine.StackRegionBase + Machine.StackRegionSize - ArraysBytes;
     internal const ulong ArrayBytes = ArraysBytes / Machine.MaxCores;
     private const ulong QuarterBytes = Machine.StackRegionSize / ClassCount;
-    private const int SmallShift = 18;
+    private const ulong SmallBytes = 128 << 10;
+    private const int BaseShift = 18;
     private const int ClassShift = 4;
     private const ulong Colours = 16;
     private const ulong CacheLineBytes = 64;
@@ -31,7 +32,8 @@ internal static class StackLayout
     /// <summary>Where a core's growing array lies.</summary>
     internal static ulong ArrayOf(int core) => ArraysBase + ((ulong)core * ArrayBytes);
 
-    internal static ulong SlotBytes(int slotClass) => (1UL << (SmallShift + (ClassShift * slotClass))) + PageBytes;
+    internal static ulong SlotBytes(int slotClass) =>
+        (slotClass == SmallClass ? SmallBytes : 1UL << (ClassShift * slotClass) << BaseShift) + PageBytes;
 
     /// <summary>Bytes of a slot that a stack can use.</summary>
     internal static ulong UsableBytes(int slotClass) => SlotBytes(slotClass) - PageBytes - GuardBytes;

@@ -7,8 +7,8 @@
 //      recursion ends in Go's report, not in lack of memory.
 // SK4  A goroutine's end gives the pages back below the first 64 KiB, so one deep recursion does not keep them.
 // SK5  Which class: a size asked for picks the smallest that holds it. Without one, a goroutine gets a 64 MiB slot while
-//      fewer than 1024 live (each costs a page of page table besides its stack page); more get 256 KiB slots, eight
-//      of which share that page, 512 bytes each. The main goroutine has a 1 GiB slot.
+//      fewer than 1024 live (each costs a page of page table besides its stack page); more get 128 KiB slots, fifteen
+//      of which share that page, 264 bytes each. The main goroutine has a 1 GiB slot.
 // Context: HandleFault runs on the page fault's IST stack, the rest on goroutines. Allocates: off-heap.
 using System.Threading;
 using Unikernel.Kernel;

@@ -10,7 +10,7 @@ public class StackLayoutTests
     [Fact]
     public void Slot_sizes()
     {
-        Assert.Equal((256UL << 10) + 4096, StackLayout.SlotBytes(0));
+        Assert.Equal((128UL << 10) + 4096, StackLayout.SlotBytes(0));
         Assert.Equal((4UL << 20) + 4096, StackLayout.SlotBytes(1));
         Assert.Equal((64UL << 20) + 4096, StackLayout.SlotBytes(2));
         Assert.Equal((1UL << 30) + 4096, StackLayout.SlotBytes(3));
@@ -18,8 +18,8 @@ public class StackLayoutTests
 
     [Theory]
     [InlineData(1UL, 0)]
-    [InlineData((256UL << 10) - 4096, 0)]
-    [InlineData((256UL << 10) - 4095, 1)]
+    [InlineData((128UL << 10) - 4096, 0)]
+    [InlineData((128UL << 10) - 4095, 1)]
     [InlineData((4UL << 20) - 4096, 1)]
     [InlineData(4UL << 20, 2)]
     [InlineData((1UL << 30) - 4096, 3)]
