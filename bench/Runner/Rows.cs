@@ -23,7 +23,7 @@ internal static class Rows
         "malloc_16", "malloc_64ptr", "malloc_1k", "malloc_64k", "binarytrees_16", "binarytrees_18", "binarytrees_20",
         "gc_live_64m", "gc_live_256m", "parked_1e5",
         // time
-        "timers_1e6", "sleep_100us", "sleep_1ms", "preempt_tight",
+        "timers_1e6", "sleep_100us", "sleep_1ms", "sleep_1ms_hogs", "preempt_tight",
         // whole programs
         "threadring", "sieve_1000", "chameneos", "fannkuch_10", "nbody", "spectralnorm", "mandelbrot",
         // the machine

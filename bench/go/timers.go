@@ -63,20 +63,20 @@ func lateness(count int, duration time.Duration) []int64 {
 	return late
 }
 
-// A loop without calls on every processor, and a sleeper.
-func preemptTight() {
+// Loops without calls, on every processor or two of them, and a sleeper.
+func besideHogs(hogs, sleeps int) {
 	var stop, started int32
-	for i := 0; i < procs; i++ {
+	for i := 0; i < hogs; i++ {
 		go func() {
 			atomic.AddInt32(&started, 1)
 			for atomic.LoadInt32(&stop) == 0 {
 			}
 		}()
 	}
-	for atomic.LoadInt32(&started) < int32(procs) {
+	for atomic.LoadInt32(&started) < int32(hogs) {
 		runtime.Gosched()
 	}
-	late := lateness(preemptCount, preemptSleep)
+	late := lateness(sleeps, preemptSleep)
 	atomic.StoreInt32(&stop, 1)
 	percentiles("", late, 50, 99)
 }

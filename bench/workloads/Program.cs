@@ -42,6 +42,7 @@ internal static class Program
         ("timers_1e6", Timers.AfterFunc),
         ("sleep_100us", static () => Timers.Sleeps(100)),
         ("sleep_1ms", static () => Timers.Sleeps(1000)),
+        ("sleep_1ms_hogs", Timers.SleepBesideTwoHogs),
         ("preempt_tight", Timers.PreemptTight),
         ("threadring", ThreadRing.Run),
         ("sieve_1000", Sieve.Run),

@@ -67,12 +67,17 @@ internal static class Timers
         return late;
     }
 
-    // A loop without calls on every core: how late a sleeper wakes beside them.
-    internal static void PreemptTight()
+    /// <summary>A loop without calls on every core: how late a sleeper wakes beside them.</summary>
+    internal static void PreemptTight() => BesideHogs(Program.Procs, PreemptCount);
+
+    /// <summary>The same beside two, on one core or on two.</summary>
+    internal static void SleepBesideTwoHogs() => BesideHogs(2, SleepCount);
+
+    private static void BesideHogs(int hogs, int sleeps)
     {
         int started = 0;
         bool stop = false;
-        for (int i = 0; i < Program.Procs; i++)
+        for (int i = 0; i < hogs; i++)
         {
             Go.Run(() =>
             {
@@ -82,11 +87,11 @@ internal static class Timers
                 }
             });
         }
-        while (Volatile.Read(ref started) < Program.Procs)
+        while (Volatile.Read(ref started) < hogs)
         {
             Go.Gosched();
         }
-        double[] late = Lateness(PreemptCount, TimeSpan.FromMilliseconds(1));
+        double[] late = Lateness(sleeps, TimeSpan.FromMilliseconds(1));
         Volatile.Write(ref stop, true);
         Report.Percentiles("", late, 50, 99);
     }

@@ -32,7 +32,7 @@ internal static unsafe partial class Proc
     internal static void AddTimer(P* p, TimerEvent* e)
     {
         p->TimersLock.Acquire(LockRank.Timers);
-        if (p->Timers.Count == p->Timers.Capacity)
+        if (p->Timers.Length == p->Timers.Capacity)
         {
             GrowTimers(p);
         }
@@ -63,7 +63,7 @@ internal static unsafe partial class Proc
         bool wasThere = e->Index >= 0;
         if (wasThere)
         {
-            p->Timers.Remove(e);
+            p->Timers.Cancel(e);
         }
         p->TimersLock.Release();
         return wasThere;
@@ -128,11 +128,12 @@ internal static unsafe partial class Proc
         for (int i = 0; i < Machine.CoresStarted; i++)
         {
             ref TimerHeap heap = ref PAt(i)->Timers;
-            for (int at = 0; at < heap.Count; at++)
+            for (int at = 0; at < heap.Length; at++)
             {
-                if (heap.At(at)->FiresUnlocked)
+                TimerEvent* e = heap.At(at);
+                if (e != null && e->FiresUnlocked)
                 {
-                    visit(heap.At(at), context);
+                    visit(e, context);
                 }
             }
         }
@@ -141,11 +142,12 @@ internal static unsafe partial class Proc
     // TM8. World stopped; the caller makes the core of `to` look at its alarm.
     private static void MoveTimers(P* from, P* to)
     {
-        while (from->Timers.Count != 0)
+        from->Timers.Clean();
+        while (from->Timers.Length != 0)
         {
-            TimerEvent* e = from->Timers.At(from->Timers.Count - 1);
+            TimerEvent* e = from->Timers.At(from->Timers.Length - 1);
             from->Timers.Remove(e);
-            if (to->Timers.Count == to->Timers.Capacity)
+            if (to->Timers.Length == to->Timers.Capacity)
             {
                 GrowTimers(to);
             }
