@@ -1,4 +1,6 @@
-// In-guest figures, one `name value unit` a line; bench/figures.sh reads them. Each value is the median of 5 runs.
+// In-guest figures, one `name value unit` a line; bench/figures.sh reads them. Usage: figures (what exceptions cost, each value
+// the median of 5 runs), figures goroutines N, or figures
+// handover.
 using System;
 using System.Diagnostics;
 using System.Runtime.CompilerServices;
@@ -10,8 +12,18 @@ internal static class Program
     private const int Runs = 5;
     private const int Throws = 2000;
 
-    private static int Main()
+    private static int Main(string[] args)
     {
+        if (args is ["goroutines", string count] && int.TryParse(count, out int n) && n > 0)
+        {
+            return Goroutines.Park(n);
+        }
+        if (args is ["handover"])
+        {
+            Handover.Measure("handover_idle", isBusy: false);
+            Handover.Measure("handover_busy", isBusy: true);
+            return 0;
+        }
         _ = Measure(0);         // the first throw also builds CoreLib's tables
         Console.WriteLine($"throw_catch_1 {Measure(1):F1} us");
         Console.WriteLine($"throw_catch_20 {Measure(20):F1} us");

@@ -1,5 +1,7 @@
 // The seam's one-instruction members.
 // LU1  Where the instruction WRFSBASE is missing (valgrind, an old CPU), a system call does its work, slowly.
+using System.Runtime.CompilerServices;
+
 namespace Unikernel.Kernel;
 
 public static unsafe partial class Machine
@@ -10,6 +12,7 @@ public static unsafe partial class Machine
 
     private static bool s_hasFsGsBase;          // immutable after InitBootInfo
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static void SetTlsBase(void* end)
     {
         if (s_hasFsGsBase)
@@ -18,9 +21,14 @@ public static unsafe partial class Machine
         }
         else
         {
-            const nint setFs = 0x1002;
-            Linux.Syscall(Linux.ArchPrctl, setFs, (nint)end);
+            SetTlsBaseSlowly(end);
         }
+    }
+
+    private static void SetTlsBaseSlowly(void* end)
+    {
+        const nint setFs = 0x1002;
+        Linux.Syscall(Linux.ArchPrctl, setFs, (nint)end);
     }
 
     public static void SwitchStack(nuint* saveRsp, nuint newRsp) => Cpu.SwitchStack(saveRsp, newRsp);

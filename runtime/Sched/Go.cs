@@ -21,7 +21,7 @@ public static unsafe class Go
 
     /// <summary>Runs <paramref name="action"/> in a new goroutine. Go: <c>go action()</c>.</summary>
     /// <remarks>
-    /// The goroutine's stack has 64 MiB of room while fewer than 1024 goroutines exist, 256 KiB beyond that; memory is
+    /// The goroutine's stack has 64 MiB of room while fewer than 1024 goroutines exist, 128 KiB beyond that; memory is
     /// used only where the stack has been touched. An exception that leaves <paramref name="action"/> ends the kernel
     /// with Go's report and exit code 2. Allocates nothing for a recycled goroutine, else a page or two outside the heap.
     /// </remarks>
@@ -38,7 +38,7 @@ public static unsafe class Go
     /// <summary>Runs <paramref name="action"/> in a new goroutine whose stack has room for a given number of bytes.</summary>
     /// <param name="action">What to run. Null is the fatal error "go of nil func value", as in Go.</param>
     /// <param name="stackSizeBytes">
-    /// Least room of the stack in bytes, from 1 to 1 GiB less 4096. The room is the smallest of 256 KiB, 4 MiB, 64 MiB and
+    /// Least room of the stack in bytes, from 1 to 1 GiB less 4096. The room is the smallest of 128 KiB, 4 MiB, 64 MiB and
     /// 1 GiB (each less a guard page) that suffices, but no more than a quarter of the machine's memory.
     /// </param>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="stackSizeBytes"/> is outside that range.</exception>
@@ -121,7 +121,8 @@ public static unsafe class Go
 
     /// <summary>
     /// Ties the calling goroutine to the core it is on until as many calls of <see cref="UnlockOSThread"/>: it runs on
-    /// that core only. Other goroutines may still run there. Go: <c>runtime.LockOSThread</c>, where the thread is its own.
+    /// that core only. Other goroutines may still run there. When the core is retired (<see cref="SetGoMaxProcs"/>), the
+    /// goroutine moves to another and is tied to that one. Go: <c>runtime.LockOSThread</c>, where the thread is its own.
     /// </summary>
     public static void LockOSThread() => Proc.LockToCore();
 

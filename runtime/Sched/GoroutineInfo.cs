@@ -66,7 +66,7 @@ public enum CoreActivity
 /// <param name="RunNext">The goroutine that is next, 0 when none.</param>
 /// <param name="QueueLength">Goroutines in its P's ring behind that one, and those locked to the core.</param>
 /// <param name="Timers">Timers of its P.</param>
-/// <param name="Switches">Goroutines it has switched to since boot, modulo 2^32.</param>
+/// <param name="Switches">Turns of its scheduler since boot, modulo 2^32: goroutines it has switched to, and looks that found none.</param>
 public readonly record struct CoreInfo(
     int Id, CoreActivity Activity, long Goroutine, string Function, string Location, TimeSpan Age, long RunNext, int QueueLength, int Timers, uint Switches);
 

@@ -2,19 +2,23 @@
 // noticing that there will never be one.
 //
 // PF1  Order, as Go's: what Look says (stop the world; those readied by interrupts; due timers); every 61st turn the
-//      global queue; the local queue; the global queue; half of another P's queue.
-// PF2  Spinning: a core that looks for work to steal counts in s_spinning, at most half as many as are busy. Whoever
-//      makes work readies a core only if none spins; the last to stop spinning looks everywhere once more.
-// PF3  Going idle: the core's bit is set in s_idle, then everything is looked at once more; who makes work puts it on a
-//      queue first and reads s_idle then. All of these are full fences, so one of the two sees the other.
+//      global queue; those locked to this core, every other time; the local queue; the global queue; half of another P's.
+// PF2  Spinning: a core that looks for work to steal counts in s_spinning (Proc.Steal.cs).
+// PF3  Going idle, so that no work is overlooked (each line is a full fence, or has one before it):
+//      the maker of work                           the core without work
+//      1  puts it on a queue                       1  stops spinning, if it was: s_spinning goes down
+//      2  reads s_idle; no bit: done               2  sets its bit in s_idle
+//      3  reads s_spinning; not 0: done            3  looks at every queue; anything there: takes its bit back
+//      4  takes a bit away and wakes its core      4  halts
+//      Done at 2: the bit comes later, so look 3 comes later still and sees the work. Done at 3: the spinner has its own
+//      steps 1 to 3 before it. A loop (IsInLoop) that makes work takes its step 2 when it has chosen what to run.
 // PF4  Between the last look and the halt interrupts are off (sti; hlt is one step), and a wake-up that comes in between
 //      ends the halt at once.
 // PF5  Deadlock: all cores at rest, those that run nothing included (one of them may be on its way to the global queue with
 //      a goroutine), no timer pending, nobody waiting for the console. Looking takes several steps, so it counts only
 //      if no core left its rest meanwhile: a core clears its bit, adds to s_leaves, and then looks for what to do.
-// Context: g0, lock depth 1. Allocates nothing. Reference: Go's schedule, findRunnable, wakep, checkdead.
+// Context: g0, lock depth 1. Allocates nothing. Reference: Go's schedule, findRunnable, checkdead.
 using System.Diagnostics.CodeAnalysis;
-using System.Numerics;
 using System.Runtime;
 using Unikernel.Kernel;
 using Unikernel.Runtime.Gc;
@@ -23,13 +27,11 @@ namespace Unikernel.Runtime.Sched;
 
 internal static unsafe partial class Proc
 {
-    private const uint GlobalTurn = 61;
-    private const int StealRounds = 4;
+    private const uint TurnsPerGlobal = 61;
 
     private static ulong s_idle;            // a bit per core; atomic
     private static ulong s_resting;         // the same for retired cores, whom nobody wakes for work
     private static long s_leaves;           // how often a core has left its rest; atomic
-    private static int s_spinning;          // atomic
     private static ulong s_irqReady;        // G*, through IrqLink, last one first; atomic
 
     // The loop of a core; each goroutine it runs comes back to it through SwitchTo.
@@ -41,6 +43,7 @@ internal static unsafe partial class Proc
         P* p = cs->P;
         while (true)
         {
+            p->IsInLoop = true;
             G* interrupted = null;
             if (cs->After == After.Interrupted)
             {
@@ -57,10 +60,14 @@ internal static unsafe partial class Proc
             }
             LockRanks.CheckNoneHeld();
             G* gp = FindRunnable(cs, p, interrupted);
-            p->SchedTick++;
             if (gp != interrupted)
             {
                 gp->SinceNs = p->NowNs;
+            }
+            p->IsInLoop = false;
+            if (Atomic.Load(ref s_idle) != 0 && (!p->Runq.IsEmpty || Atomic.Load(ref s_sched.RunqCount) != 0))
+            {
+                WakeP();
             }
             if (!p->HasTick)
             {
@@ -89,26 +96,28 @@ internal static unsafe partial class Proc
             }
             if (interrupted != null)
             {
-                // Its slice goes on, unless a timer has readied somebody: who slept goes first.
-                G* next = (look & Look.Alarm) != 0 ? p->Runq.Get() : null;
+                // Its slice goes on, unless somebody was readied meanwhile: who slept goes first.
+                G* next = p->HasReadied ? TakeLocal(p) : null;
+                p->HasReadied = false;
                 if (next == null)
                 {
-                    p->SchedTick--;             // inherits
                     return interrupted;
                 }
                 PutLocal(p, interrupted, false);
                 return next;
             }
+            p->HasReadied = false;
             G* gp = p->Id < s_maxProcs ? FindHere(p) : Retire(p);
-            gp = gp != null || p->Id >= s_maxProcs ? gp : Steal(p);
+            gp = gp != null || p->Id >= s_maxProcs ? gp : Steal(cs, p);
             if (gp != null)
             {
                 StopSpinning(p, true);
                 return gp;
             }
-            if (!Mgc.MarkWhileIdle(cs))
+            if (!Mgc.MarkWhileIdle(cs) && !Nap(cs, p))
             {
                 Idle(cs, p);
+                p->SchedTick++;
             }
         }
     }
@@ -116,11 +125,12 @@ internal static unsafe partial class Proc
     // What interrupts and other cores want. True when the interrupted goroutine has to give way.
     private static bool Heed(P* p, int look)
     {
-        bool mustYield = (look & Look.Preempt) != 0;
         if ((look & Look.Stop) != 0)
         {
             HoldStill(p);
+            look |= Atomic.Exchange(ref p->Core->Look, 0);      // what whoever stopped the world had to say
         }
+        bool mustYield = (look & Look.Preempt) != 0;
         if ((look & Look.Input) != 0)
         {
             TakeFromInterrupts(p);
@@ -156,11 +166,9 @@ internal static unsafe partial class Proc
         }
         gp->SinceNs = p->NowNs;
         gp->LastP = (byte)p->Id;
-        GQueue overflow = default;
-        p->Runq.Put(gp, false, ref overflow);
-        if (overflow.Count != 0)
+        if (!p->Runq.TryPut(gp))
         {
-            PutGlobal(ref overflow);
+            PutOverflowing(p, gp);
         }
     }
 
@@ -193,20 +201,10 @@ internal static unsafe partial class Proc
 
     private static G* FindHere(P* p)
     {
-        if (Atomic.Load(ref p->PinnedCount) != 0)
+        p->Turns++;
+        if ((int)(p->Turns - p->GlobalTurn) >= 0)
         {
-            p->PinnedLock.Acquire(LockRank.Pinned);
-            G* pinned = p->Pinned.Take();
-            Atomic.Store(ref p->PinnedCount, p->Pinned.Count);
-            p->PinnedLock.Release();
-            if (pinned != null)
-            {
-                return pinned;
-            }
-        }
-        if (++p->Turns >= GlobalTurn)
-        {
-            p->Turns = 0;
+            p->GlobalTurn = p->Turns + TurnsPerGlobal;
             p->NowNs = Machine.NanoTime();
             Machine.RefillFaultReserve();
             G* fair = TakeGlobal(p, 1);
@@ -215,8 +213,38 @@ internal static unsafe partial class Proc
                 return fair;
             }
         }
-        G* local = p->Runq.Get();
-        return local != null ? local : TakeGlobal(p, RunQueue.Capacity / 2);
+        // Locked ones first every other time, so that neither they nor the rest starve.
+        p->PinnedFirst = !p->PinnedFirst;
+        G* gp = p->PinnedFirst ? TakePinned(p) : null;
+        gp = gp != null ? gp : TakeLocal(p);
+        gp = gp != null ? gp : TakeGlobal(p, RunQueue.Capacity / 2);
+        return gp != null || p->PinnedFirst ? gp : TakePinned(p);
+    }
+
+    private static G* TakePinned(P* p)
+    {
+        if (Atomic.Load(ref p->PinnedCount) == 0)
+        {
+            return null;
+        }
+        p->SchedTick++;
+        p->PinnedLock.Acquire(LockRank.Pinned);
+        G* gp = p->Pinned.Take();
+        Atomic.Store(ref p->PinnedCount, p->Pinned.Count);
+        p->PinnedLock.Release();
+        return gp;
+    }
+
+    // The next of the own queue; runnext inherits the slice.
+    private static G* TakeLocal(P* p)
+    {
+        G* gp = p->Runq.GetNext();
+        if (gp == null)
+        {
+            p->SchedTick++;
+            gp = p->Runq.GetFirst();
+        }
+        return gp;
     }
 
     private static G* TakeGlobal(P* p, int most)
@@ -226,6 +254,7 @@ internal static unsafe partial class Proc
         {
             return null;
         }
+        p->SchedTick++;
         int share = (count / s_maxProcs) + 1;
         s_sched.Lock.Acquire(LockRank.Sched);
         G* gp = p->Runq.GetBatch(ref s_sched.Runq, share < most ? share : most);
@@ -250,116 +279,11 @@ internal static unsafe partial class Proc
             gp = inOrder;
             inOrder = gp->IrqLink;
             gp->Status = GStatus.Runnable;
-            PutLocal(p, gp, false);
+            PutLocal(p, gp, true);
+            p->KeepsOrder = true;
+            p->HasReadied = true;
         }
-    }
-
-    // PF2
-    private static G* Steal(P* p)
-    {
-        int procs = s_maxProcs;
-        if (procs == 1)
-        {
-            return null;
-        }
-        if (!p->IsSpinning)
-        {
-            int busy = procs - BitOperations.PopCount(Atomic.Load(ref s_idle));
-            if (2 * Atomic.Load(ref s_spinning) >= busy)
-            {
-                return null;
-            }
-            p->IsSpinning = true;
-            Atomic.Add(ref s_spinning, 1);
-        }
-        for (int round = 0; round < StealRounds; round++)
-        {
-            p->Seed ^= p->Seed << 13;                   // xorshift64 (Marsaglia 2003)
-            p->Seed ^= p->Seed >> 7;
-            p->Seed ^= p->Seed << 17;
-            int at = (int)(p->Seed % (ulong)procs);
-            int step = CoprimeStep(procs, (int)((p->Seed >> 32) % (ulong)procs));
-            for (int i = 0; i < procs; i++, at = (at + step) % procs)
-            {
-                P* other = PAt(at);
-                if (other == p)
-                {
-                    continue;
-                }
-                G* gp = other->Runq.Steal(ref p->Runq, round == StealRounds - 1);
-                if (gp != null)
-                {
-                    return gp;
-                }
-                if (Atomic.Load(ref p->Core->Look) != 0)
-                {
-                    return null;
-                }
-            }
-        }
-        return null;
-    }
-
-    // A number coprime to n, at or after `from`: stepping by it visits all of 0 … n-1.
-    private static int CoprimeStep(int n, int from)
-    {
-        for (int step = from + 1; ; step++)
-        {
-            int a = step;
-            int b = n;
-            while (b != 0)
-            {
-                (a, b) = (b, a % b);
-            }
-            if (a == 1)
-            {
-                return step;
-            }
-        }
-    }
-
-    // Found: the last spinner leaves somebody spinning in its place, for there may be more.
-    private static void StopSpinning(P* p, bool found)
-    {
-        if (!p->IsSpinning)
-        {
-            return;
-        }
-        p->IsSpinning = false;
-        if (Atomic.Add(ref s_spinning, -1) == 0 && found)
-        {
-            WakeP();
-        }
-    }
-
-    /// <summary>Lock depth raised: wakes an idle core to look for work, unless one is looking already.</summary>
-    private static void WakeP()
-    {
-        if (Atomic.Load(ref s_spinning) != 0 || !Atomic.Swap(ref s_spinning, 0, 1))
-        {
-            return;
-        }
-        while (true)
-        {
-            ulong idle = Atomic.Load(ref s_idle);
-            if (idle == 0)
-            {
-                // Others may have kept still because of this one: a core may have gone idle before they made work.
-                Atomic.Add(ref s_spinning, -1);
-                if (Atomic.Load(ref s_idle) == 0 || !Atomic.Swap(ref s_spinning, 0, 1))
-                {
-                    return;
-                }
-                continue;
-            }
-            int id = BitOperations.TrailingZeroCount(idle);
-            ulong bit = 1UL << id;
-            if ((Atomic.And(ref s_idle, ~bit) & bit) != 0)
-            {
-                Machine.WakeCore(id);           // sees that its bit is gone: it is the one counted above
-                return;
-            }
-        }
+        p->KeepsOrder = false;
     }
 
     private static bool IsWorkAnywhere()
@@ -388,9 +312,9 @@ internal static unsafe partial class Proc
         bool isRetired = p->Id >= s_maxProcs;
         if (isRetired)
         {
-            if (wasSpinning && IsWorkAnywhere())
+            if (IsWorkAnywhere())
             {
-                WakeP();                        // it was woken for work it may not do
+                WakeP();                        // what it has handed over, or was woken for, it may not do
             }
             Atomic.Or(ref s_resting, bit);
         }
@@ -412,7 +336,7 @@ internal static unsafe partial class Proc
         while (Atomic.Load(ref cs->Look) == 0 && (isRetired ? p->Id >= s_maxProcs : (Atomic.Load(ref s_idle) & bit) != 0))
         {
             nuint flags = Machine.DisableInterrupts();
-            if (Atomic.Load(ref cs->Look) == 0 && (isRetired || (Atomic.Load(ref s_idle) & bit) != 0))
+            if (Atomic.Load(ref cs->Look) == 0 && (isRetired || (Atomic.Load(ref s_idle) & bit) != 0))      // PF4
             {
                 Machine.Halt();
             }

@@ -5,8 +5,8 @@
 //      the alarm comes again soon.
 // PI2  The call pushes the return address: the stack page below is made sure of first, for a fault in an interrupt
 //      handler is fatal.
-// PI3  While a core is busy its alarm comes every 2.5 ms at the latest. A goroutine that has had the core for four of
-//      them without a turn of the scheduler has used its slice of 10 ms.
+// PI3  While a core is busy its alarm comes every 2.5 ms at the latest. Each alarm looks whether the slice
+//      is over (Slice.cs).
 // Context: interrupts, lock depth 0 or more. Allocates: stack pages. Reference: Go's preempt.go, sysmon's retake.
 using Unikernel.Kernel;
 using Unikernel.Runtime.Abi;
@@ -16,7 +16,6 @@ namespace Unikernel.Runtime.Sched;
 internal static unsafe partial class Proc
 {
     private const long TickNs = 2_500_000;
-    private const int SliceTicks = 4;
     private const long RetryNs = 100_000;
     private const ulong PreemptStackBytes = 2048;
 
@@ -57,17 +56,5 @@ internal static unsafe partial class Proc
     {
         p->HasTick = true;
         SetAlarmBefore(p, Machine.NanoTime() + TickNs);
-    }
-
-    // At an alarm: whether the slice of the goroutine that runs is over.
-    private static bool CountTick(P* p)
-    {
-        if (p->SliceTick != p->SchedTick)
-        {
-            p->SliceTick = p->SchedTick;
-            p->SliceTicks = 0;
-            return false;
-        }
-        return ++p->SliceTicks >= SliceTicks;
     }
 }

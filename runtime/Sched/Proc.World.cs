@@ -1,6 +1,8 @@
 // Cores as a whole: starting them, how many run goroutines, stopping the world.
 //
-// PW1  Core i has P i. Those with i >= GOMAXPROCS run nothing: they hand what they have to the global queue and halt.
+// PW1  Core i has P i. Those with i >= GOMAXPROCS run nothing: they hand what they have to the global queue and halt. Their
+//      timers, dead Gs and goroutines locked to them go to the others at once, while the world is stopped: a locked
+//      goroutine is then locked to the core it has come to.
 // PW2  StopTheWorld returns once every other core is idle, retired or in HoldStill. A core that wakes meanwhile looks at
 //      s_stopping before it takes work: its idle bit goes first, s_stopping was set before the idle bits were read.
 // PW3  One goroutine stops the world at a time; it stays on its core until StartTheWorld.
@@ -74,7 +76,9 @@ internal static unsafe partial class Proc
         {
             Cpu.Pause();
         }
-        Atomic.Store(ref s_maxProcs, want < Machine.CoresStarted ? want : Machine.CoresStarted);
+        want = want < Machine.CoresStarted ? want : Machine.CoresStarted;
+        RunQueue.IsAlone = want == 1;           // the other cores sleep as ones that run nothing
+        Atomic.Store(ref s_maxProcs, want);
         for (int i = 1; i < Machine.CoresStarted; i++)
         {
             Kick(PAt(i), Look.Preempt);         // it may have gone to sleep as one that runs nothing
@@ -193,14 +197,43 @@ internal static unsafe partial class Proc
             return before;
         }
         StopTheWorld();
+        RunQueue.IsAlone = n == 1;
         Atomic.Store(ref s_maxProcs, n);
-        P* self = ThisCore.State->P;
+        for (int i = n; i < before; i++)
+        {
+            GiveAway(PAt(i), PAt(i % n));
+        }
+        if (n < before)
+        {
+            MoveLocked(n);
+        }
         for (int i = 0; i < Machine.CoresStarted; i++)
         {
-            Atomic.Or(ref PAt(i)->Core->Look, Look.Preempt);        // each sees where it belongs now
+            Atomic.Or(ref PAt(i)->Core->Look, Look.Preempt | Look.Alarm);       // each sees where it belongs now
         }
         StartTheWorld();
         return before;
+    }
+
+    // PW1. World stopped.
+    private static void GiveAway(P* from, P* to)
+    {
+        MoveTimers(from, to);
+        Stacks.GiveAway(from);
+        to->Pinned.Append(ref from->Pinned);
+        Atomic.Store(ref to->PinnedCount, to->Pinned.Count);
+        Atomic.Store(ref from->PinnedCount, 0);
+    }
+
+    private static void MoveLocked(int n)
+    {
+        for (G* gp = AllFirst; gp != null; gp = gp->AllLink)
+        {
+            if (gp->LockedCore != null && gp->LockedCore->Id >= n)
+            {
+                gp->LockedCore = Machine.CoreAt(gp->LockedCore->Id % n);
+            }
+        }
     }
 
     internal static void LockToCore()

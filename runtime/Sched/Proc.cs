@@ -8,7 +8,8 @@
 //      it, free it) is done by whoever comes next on that core (AfterSwitch): only then are its registers saved.
 // PR2  A G is Running exactly when a core runs it; Runnable exactly when on one queue, or on its way to one.
 // PR3  GoReady makes the goroutine the next to run on the caller's core (runnext), as in Go, and wakes a core for it or
-//      for the one it displaced, if one is idle and none is looking for work already.
+//      for the one it displaced, if one is idle and none is looking for work already. What the loop itself makes runnable
+//      (timers, interrupts) wakes a core only if something is left when the loop has chosen what to run.
 // PR4  Nothing parks on g0 or with interrupts off.
 // Context: goroutine unless a method says otherwise. Allocates: off-heap, in NewProc and for the timers' arrays.
 // Reference: Go's proc.go.
@@ -29,13 +30,17 @@ internal unsafe struct P
 {
     internal int Id;
     internal CoreState* Core;
-    internal uint SchedTick;            // one per turn that does not inherit the slice
-    internal uint Turns;                // since the last look at the global queue
-    internal uint SliceTick;            // SchedTick at the last tick of the clock
-    internal int SliceTicks;            // ticks since it changed
+    internal uint SchedTick;            // number of the slice: one more per turn that does not inherit it
+    internal uint Turns;                // of goroutines and of the loop; thieves look at it (PS2)
+    internal uint GlobalTurn;           // the turn that looks at the global queue first
+    internal Slice Slice;               // number SchedTick, as the alarms see it
+    internal int Naps;                  // without having found work (PS3)
     internal bool IsSpinning;           // looks for work to steal
+    internal bool IsInLoop;             // its core looks for what to run: what is put on the queue needs no wake-up yet (PR3)
+    internal bool PinnedFirst;          // the last turn of the loop looked at Pinned first
     internal bool HasTick;              // the alarm will come for the slice's sake
-    internal bool KeepsOrder;           // timers have readied one already: the others come after it (TM7)
+    internal bool HasReadied;           // timers or interrupts have made somebody runnable, who goes before the interrupted
+    internal bool KeepsOrder;           // they have readied one already: the others come after it (TM7)
     internal ulong Seed;                // of the order of stealing
     internal long NowNs;                // coarse clock, for how long goroutines wait
     internal long NextId;               // ids of goroutines, by batches
@@ -209,7 +214,7 @@ internal static unsafe partial class Proc
         {
             p->Goroutines++;
         }
-        nuint* frame = (nuint*)gp->StackHi - 2 - SavedWords;        // Switch.S, SW1
+        nuint* frame = (nuint*)(gp->StackHi - StackLayout.Colour((ulong)gp->StackHi)) - 2 - SavedWords;        // Switch.S, SW1
         frame[0] = 0;                                               // r15
         frame[1] = 0;                                               // r14
         frame[2] = 0;                                               // r13
@@ -410,14 +415,13 @@ internal static unsafe partial class Proc
     private static void Leave(CoreState* cs, G* gp)
     {
         P* p = cs->P;
-        G* next = cs->Look != 0 || ++p->Turns >= GlobalTurn ? null : p->Runq.Get();
+        G* next = cs->Look != 0 || ++p->Turns == p->GlobalTurn ? null : TakeLocal(p);
         if (next == null)
         {
             next = cs->G0;
         }
         else
         {
-            p->SchedTick++;
             next->SinceNs = p->NowNs;
             next->Status = GStatus.Running;
         }
@@ -458,7 +462,7 @@ internal static unsafe partial class Proc
         ThisCore.Release();
     }
 
-    // PR1
+    // PR1. Comparisons, most frequent first: a jump table costs more than all of them.
     private static void AfterSwitch(CoreState* cs)
     {
         if (cs->Left != null)
@@ -467,23 +471,27 @@ internal static unsafe partial class Proc
         }
         int* unlock = cs->AfterUnlock;
         After after = cs->After;
-        G* gp = cs->AfterG;
         cs->AfterUnlock = null;
         cs->After = After.Nothing;
-        switch (after)
+        if (after != After.Nothing)
         {
-            case After.Timer:
-                AddTimer(cs->P, &gp->Deadline);
-                break;
-            case After.Notifier:
-                ((Notifier*)cs->AfterArgument)->Commit(cs, gp);
-                break;
-            case After.Yield:
+            G* gp = cs->AfterG;
+            if (after == After.Yield)
+            {
                 PutYielded(cs->P, gp);
-                break;
-            case After.Dead:
+            }
+            else if (after == After.Dead)
+            {
                 Stacks.Free(cs->P, gp);
-                break;
+            }
+            else if (after == After.Timer)
+            {
+                AddTimer(cs->P, &gp->Deadline);
+            }
+            else
+            {
+                ((Notifier*)cs->AfterArgument)->Commit(cs, gp);
+            }
         }
         if (unlock != null)
         {
@@ -502,28 +510,42 @@ internal static unsafe partial class Proc
         }
         gp->SinceNs = p->NowNs;
         gp->LastP = (byte)p->Id;
-        GQueue overflow = default;
-        if (p->Runq.Put(gp, next && !p->KeepsOrder, ref overflow))
+        G* last = next && !p->KeepsOrder ? p->Runq.PutNext(gp) : gp;
+        if (last != null && p->Runq.TryPut(last))
         {
-            Atomic.Fence();                     // PF3
+            if (!RunQueue.IsAlone)
+            {
+                Atomic.Fence();                         // PF3: before s_idle is read
+            }
         }
-        if (overflow.Count != 0)
+        else if (last != null)
         {
-            PutGlobal(ref overflow);
+            PutOverflowing(p, last);
         }
-        if (Atomic.Load(ref s_idle) != 0)
+        if (Atomic.Load(ref s_idle) != 0 && !p->IsInLoop)
         {
             WakeP();
         }
     }
 
+    // The ring is full: half of it goes to the global queue.
+    private static void PutOverflowing(P* p, G* gp)
+    {
+        GQueue overflow = default;
+        p->Runq.Put(gp, false, ref overflow);
+        if (overflow.Count != 0)
+        {
+            PutGlobal(ref overflow);
+        }
+    }
+
     private static void PutGlobal(ref GQueue batch)
     {
-        s_sched.Lock.Acquire(LockRank.Sched);
+        CoreState* cs = s_sched.Lock.Acquire(LockRank.Sched);
         s_sched.Runq.Append(ref batch);
         _ = Atomic.Exchange(ref s_sched.RunqCount, s_sched.Runq.Count);     // PF3: a fence before s_idle is read
         s_sched.Lock.Release();
-        if (Atomic.Load(ref s_idle) != 0)
+        if (Atomic.Load(ref s_idle) != 0 && !cs->P->IsInLoop)
         {
             WakeP();
         }

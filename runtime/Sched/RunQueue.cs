@@ -4,8 +4,11 @@
 // RQ2  A goroutine is on at most one queue, once.
 // RQ3  The owner alone writes Tail and puts into RunNext; anybody may take, by compare-and-swap of Head or RunNext.
 // RQ4  An entry is written before the Tail that shows it; Tail is read after Head.
+// RQ5  While one P alone runs goroutines nobody steals, and its owner needs no locked instruction. IsAlone changes with the
+//      world stopped.
 // Context: the owner's core with its lock depth raised; Steal also from others. Allocates nothing.
 // Reference: Go's runqput, runqget, runqgrab.
+using System.Runtime.CompilerServices;
 using Unikernel.Kernel;
 
 namespace Unikernel.Runtime.Sched;
@@ -75,6 +78,9 @@ internal unsafe partial struct RunQueue
 {
     internal const int Capacity = 256;
 
+    /// <summary>RQ5.</summary>
+    internal static bool IsAlone;
+
     private uint _head;
     private uint _tail;
     private ulong _runNext;
@@ -109,35 +115,48 @@ internal unsafe partial struct RunQueue
 
     /// <summary>
     /// Owner: queues <paramref name="gp"/>, as the very next or at the end. When the ring is full, half of it and
-    /// <paramref name="gp"/> go to <paramref name="overflow"/>, which the caller puts on the global queue. True when other
-    /// cores may not see it yet: who reads afterwards whether they look needs a fence before.
+    /// <paramref name="gp"/> go to <paramref name="overflow"/>, which the caller puts on the global queue.
     /// </summary>
-    internal bool Put(G* gp, bool next, ref GQueue overflow)
+    internal void Put(G* gp, bool next, ref GQueue overflow)
     {
         if (next)
         {
-            ulong old = Atomic.Exchange(ref _runNext, (ulong)gp);
-            if (old == 0)
+            gp = PutNext(gp);
+            if (gp == null)
             {
-                return false;
+                return;
             }
-            gp = (G*)old;
         }
-        while (true)
+        while (!TryPut(gp) && !PutHalf(gp, Atomic.Load(ref _head), ref overflow))
         {
-            uint head = Atomic.Load(ref _head);
-            uint tail = _tail;
-            if (tail - head < Capacity)
-            {
-                _ring[tail % Capacity] = (ulong)gp;
-                Atomic.Store(ref _tail, tail + 1);
-                return true;
-            }
-            if (PutHalf(gp, head, ref overflow))
-            {
-                return false;
-            }
         }
+    }
+
+    /// <summary>Owner: makes <paramref name="gp"/> runnext; the one that was, or null.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal G* PutNext(G* gp)
+    {
+        if (IsAlone)
+        {
+            ulong old = _runNext;
+            Atomic.Store(ref _runNext, (ulong)gp);
+            return (G*)old;
+        }
+        return (G*)Atomic.Exchange(ref _runNext, (ulong)gp);
+    }
+
+    /// <summary>Owner: puts <paramref name="gp"/> at the end of the ring; false when it is full.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal bool TryPut(G* gp)
+    {
+        uint tail = _tail;
+        if (tail - Atomic.Load(ref _head) >= Capacity)
+        {
+            return false;
+        }
+        _ring[tail % Capacity] = (ulong)gp;
+        Atomic.Store(ref _tail, tail + 1);
+        return true;
     }
 
     private bool PutHalf(G* gp, uint head, ref GQueue overflow)
@@ -163,11 +182,30 @@ internal unsafe partial struct RunQueue
     /// <summary>Owner: the next to run, or null.</summary>
     internal G* Get()
     {
+        G* next = GetNext();
+        return next != null ? next : GetFirst();
+    }
+
+    /// <summary>Owner: runnext, which goes on with the slice there is, or null.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal G* GetNext()
+    {
         ulong next = _runNext;
-        if (next != 0 && Atomic.Swap(ref _runNext, next, 0))
+        if (next == 0)
         {
+            return null;
+        }
+        if (IsAlone)
+        {
+            Atomic.Store(ref _runNext, 0UL);
             return (G*)next;
         }
+        return Atomic.Swap(ref _runNext, next, 0) ? (G*)next : null;
+    }
+
+    /// <summary>Owner: the first of the ring, whose slice is a new one, or null.</summary>
+    internal G* GetFirst()
+    {
         while (true)
         {
             uint head = Atomic.Load(ref _head);
@@ -176,6 +214,11 @@ internal unsafe partial struct RunQueue
                 return null;
             }
             ulong gp = _ring[head % Capacity];
+            if (IsAlone)
+            {
+                Atomic.Store(ref _head, head + 1);
+                return (G*)gp;
+            }
             if (Atomic.Swap(ref _head, head, head + 1))
             {
                 return (G*)gp;
@@ -194,10 +237,10 @@ internal unsafe partial struct RunQueue
     }
 
     /// <summary>
-    /// Another core: takes half of the ring (of one, that one) into <paramref name="own"/> and returns one of them to run;
-    /// runnext only when the ring is empty and <paramref name="withNext"/> is set. Null when there is nothing.
+    /// Another core: takes half of the ring (of one, that one) into <paramref name="own"/> and returns one of them to run.
+    /// Null when there is nothing.
     /// </summary>
-    internal G* Steal(ref RunQueue own, bool withNext)
+    internal G* Steal(ref RunQueue own)
     {
         while (true)
         {
@@ -207,16 +250,7 @@ internal unsafe partial struct RunQueue
             n -= n / 2;
             if (n == 0)
             {
-                ulong next = withNext ? Atomic.Load(ref _runNext) : 0;
-                if (next == 0)
-                {
-                    return null;
-                }
-                if (Atomic.Swap(ref _runNext, next, 0))
-                {
-                    return (G*)next;
-                }
-                continue;
+                return null;
             }
             if (n > Capacity / 2)
             {
@@ -239,6 +273,9 @@ internal unsafe partial struct RunQueue
             return first;
         }
     }
+
+    /// <summary>Any core: takes runnext if it is still <paramref name="gp"/>, which is not null; whether it was.</summary>
+    internal bool TryTakeNext(G* gp) => Atomic.Swap(ref _runNext, (ulong)gp, 0);
 
     /// <summary>Owner: takes from <paramref name="global"/>, whose lock is held: one to run, and at most <paramref name="most"/> - 1 more into the ring.</summary>
     internal G* GetBatch(ref GQueue global, int most)

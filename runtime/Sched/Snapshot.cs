@@ -145,7 +145,7 @@ internal static unsafe partial class Snapshot
         raw->RunNext = next == null ? 0 : next->Id;
         raw->QueueLength = p->Runq.RingCount + Atomic.Load(ref p->PinnedCount);
         raw->Timers = p->Timers.Count;
-        raw->Switches = p->SchedTick;
+        raw->Switches = p->Turns;
         if (raw->Timers != 0 && p->Timers.FirstWhenNs < totals->NextTimerNs)
         {
             totals->NextTimerNs = p->Timers.FirstWhenNs;

@@ -1,7 +1,10 @@
 // Where goroutine stacks lie: arithmetic only.
 //
-// SL1  The region's four quarters belong to the slot classes 256 KiB, 4 MiB, 64 MiB and 1 GiB. A slot's lowest page is
+// SL1  The region's four quarters belong to the slot classes 128 KiB, 4 MiB, 64 MiB and 1 GiB. A slot's lowest page is
 //      its guard, never mapped; the stack grows down from the slot's end.
+// SL3  Slots lie a page further apart than that. At a distance of a power of two the tops of all stacks, which is where
+//      parked goroutines were last at work, would compete for the same few sets of caches and TLBs. Within their pages the
+//      tops differ by Colour.
 // SL2  The last 64 GiB of the region hold the runtime's growing arrays, not slots.
 // Context: anywhere. Allocates nothing.
 using Unikernel.Kernel;
@@ -20,16 +23,23 @@ internal static class StackLayout
     internal const ulong ArraysBase = Machine.StackRegionBase + Machine.StackRegionSize - ArraysBytes;
     internal const ulong ArrayBytes = ArraysBytes / Machine.MaxCores;
     private const ulong QuarterBytes = Machine.StackRegionSize / ClassCount;
-    private const int SmallShift = 18;
+    private const ulong SmallBytes = 128 << 10;
+    private const int BaseShift = 18;
     private const int ClassShift = 4;
+    private const ulong Colours = 16;
+    private const ulong CacheLineBytes = 64;
 
     /// <summary>Where a core's growing array lies.</summary>
     internal static ulong ArrayOf(int core) => ArraysBase + ((ulong)core * ArrayBytes);
 
-    internal static ulong SlotBytes(int slotClass) => 1UL << (SmallShift + (ClassShift * slotClass));
+    internal static ulong SlotBytes(int slotClass) =>
+        (slotClass == SmallClass ? SmallBytes : 1UL << (ClassShift * slotClass) << BaseShift) + PageBytes;
 
     /// <summary>Bytes of a slot that a stack can use.</summary>
-    internal static ulong UsableBytes(int slotClass) => SlotBytes(slotClass) - GuardBytes;
+    internal static ulong UsableBytes(int slotClass) => SlotBytes(slotClass) - PageBytes - GuardBytes;
+
+    /// <summary>Bytes to leave free at the top of the stack that ends at <paramref name="hi"/>: a multiple of 64 below 1 KiB.</summary>
+    internal static ulong Colour(ulong hi) => (hi / PageBytes % Colours) * CacheLineBytes;
 
     internal static ulong SlotCount(int slotClass) =>
         (QuarterBytes - (slotClass == MainClass ? ArraysBytes : 0)) / SlotBytes(slotClass);

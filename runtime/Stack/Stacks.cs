@@ -7,8 +7,8 @@
 //      recursion ends in Go's report, not in lack of memory.
 // SK4  A goroutine's end gives the pages back below the first 64 KiB, so one deep recursion does not keep them.
 // SK5  Which class: a size asked for picks the smallest that holds it. Without one, a goroutine gets a 64 MiB slot while
-//      fewer than 1024 live (each costs a page of page table besides its stack page); more get 256 KiB slots, eight
-//      of which share that page, 512 bytes each. The main goroutine has a 1 GiB slot.
+//      fewer than 1024 live (each costs a page of page table besides its stack page); more get 128 KiB slots, fifteen
+//      of which share that page, 264 bytes each. The main goroutine has a 1 GiB slot.
 // Context: HandleFault runs on the page fault's IST stack, the rest on goroutines. Allocates: off-heap.
 using System.Threading;
 using Unikernel.Kernel;
@@ -149,6 +149,20 @@ internal static unsafe class Stacks
             Move(ref p->Free, ref s_classes.Free, c);
             s_classes.Lock.Release();
         }
+    }
+
+    /// <summary>World stopped: the dead Gs of a core that runs nothing from now on are for all to use.</summary>
+    internal static void GiveAway(P* p)
+    {
+        s_classes.Lock.Acquire(LockRank.Stacks);
+        for (int c = 0; c < StackLayout.ClassCount; c++)
+        {
+            while (p->Free.Count[c] != 0)
+            {
+                s_classes.Free.Add(p->Free.Take(c));
+            }
+        }
+        s_classes.Lock.Release();
     }
 
     private static G* Make(int slotClass)

@@ -14,6 +14,8 @@
 //      most, at a raised lock depth, so never while the world is stopped.
 // TM7  Of those that fall due together the first goes to runnext, the others to the queue's end: in the order of their
 //      times, where Go lets the last one run first.
+// TM8  A core that retires gives its timers to another: with the world stopped, so nobody holds a TimersLock, but who has
+//      read Owner and not got the lock yet must look again.
 // Context: goroutine and g0. Allocates: pages, never given back. Reference: Go's time.go.
 using Unikernel.Kernel;
 
@@ -30,7 +32,7 @@ internal static unsafe partial class Proc
     internal static void AddTimer(P* p, TimerEvent* e)
     {
         p->TimersLock.Acquire(LockRank.Timers);
-        if (p->Timers.Count == p->Timers.Capacity)
+        if (p->Timers.Length == p->Timers.Capacity)
         {
             GrowTimers(p);
         }
@@ -52,10 +54,16 @@ internal static unsafe partial class Proc
             return false;
         }
         p->TimersLock.Acquire(LockRank.Timers);
+        while (e->Owner != p)                   // TM8
+        {
+            p->TimersLock.Release();
+            p = e->Owner;
+            p->TimersLock.Acquire(LockRank.Timers);
+        }
         bool wasThere = e->Index >= 0;
         if (wasThere)
         {
-            p->Timers.Remove(e);
+            p->Timers.Cancel(e);
         }
         p->TimersLock.Release();
         return wasThere;
@@ -96,6 +104,7 @@ internal static unsafe partial class Proc
                 e->Fire(e->Arg);
             }
             p->KeepsOrder = true;
+            p->HasReadied = true;
         }
         p->KeepsOrder = false;
         long next = p->Timers.Count == 0 ? long.MaxValue
@@ -107,7 +116,7 @@ internal static unsafe partial class Proc
         {
             SetAlarmBefore(p, next);
         }
-        return CountTick(p);
+        return p->Slice.IsOver(p->SchedTick, now);
     }
 
     /// <summary>
@@ -119,13 +128,31 @@ internal static unsafe partial class Proc
         for (int i = 0; i < Machine.CoresStarted; i++)
         {
             ref TimerHeap heap = ref PAt(i)->Timers;
-            for (int at = 0; at < heap.Count; at++)
+            for (int at = 0; at < heap.Length; at++)
             {
-                if (heap.At(at)->FiresUnlocked)
+                TimerEvent* e = heap.At(at);
+                if (e != null && e->FiresUnlocked)
                 {
-                    visit(heap.At(at), context);
+                    visit(e, context);
                 }
             }
+        }
+    }
+
+    // TM8. World stopped; the caller makes the core of `to` look at its alarm.
+    private static void MoveTimers(P* from, P* to)
+    {
+        from->Timers.Clean();
+        while (from->Timers.Length != 0)
+        {
+            TimerEvent* e = from->Timers.At(from->Timers.Length - 1);
+            from->Timers.Remove(e);
+            if (to->Timers.Length == to->Timers.Capacity)
+            {
+                GrowTimers(to);
+            }
+            e->Owner = to;
+            to->Timers.Add(e);
         }
     }
 

@@ -182,5 +182,53 @@ public class PreemptTests
         Assert.Equal(0, strays);
     }
 
+    [Fact]
+    public void A_locked_goroutine_moves_on_when_its_core_retires()
+    {
+        const int count = 8;
+        int before = Go.GoMaxProcs;
+        bool stop = false;
+        long[] turns = new long[count];
+        int[] cores = new int[count];
+        var wg = new WaitGroup();
+        for (int i = 0; i < count; i++)
+        {
+            int id = i;
+            wg.Go(() =>
+            {
+                Go.LockOSThread();
+                while (!Volatile.Read(ref stop))
+                {
+                    Volatile.Write(ref cores[id], Core());
+                    Interlocked.Increment(ref turns[id]);
+                    if (id % 2 == 0)
+                    {
+                        Go.Gosched();
+                    }
+                    else
+                    {
+                        Go.Sleep(TimeSpan.FromMicroseconds(50));
+                    }
+                }
+            });
+        }
+        for (int procs = before; procs >= 1; procs--)
+        {
+            Go.SetGoMaxProcs(procs);
+            for (int i = 0; i < count; i++)
+            {
+                long seen = Interlocked.Read(ref turns[i]);
+                while (Interlocked.Read(ref turns[i]) < seen + 3)
+                {
+                    Go.Sleep(TimeSpan.FromMicroseconds(50));
+                }
+                Assert.InRange(Volatile.Read(ref cores[i]), 0, procs - 1);
+            }
+        }
+        stop = true;
+        wg.Wait();
+        _ = Go.SetGoMaxProcs(before);
+    }
+
     private static int Core() => Thread.GetCurrentProcessorId();
 }

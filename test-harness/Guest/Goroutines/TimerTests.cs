@@ -1,5 +1,6 @@
 // Timers: Go's sleep_test.go and the timer half of its tick_test.go (testTimerChan).
 using System;
+using System.Collections.Generic;
 using System.Diagnostics;
 using System.Linq;
 using System.Threading;
@@ -465,6 +466,51 @@ public unsafe class TimerTests
         Go.SetGoMaxProcs(most);
         wg.Wait();
         Assert.Equal(count, ran);
+    }
+
+    [Fact]
+    public void A_core_that_retires_gives_its_timers_away()
+    {
+        const int each = 100;
+        int before = Go.GoMaxProcs;
+        var timers = new GoTimer[each * before];
+        bool[] seen = new bool[before];
+        int cores = 0;
+        var wg = new WaitGroup();
+        for (int i = 0; i < before; i++)
+        {
+            // One on each core: nobody ends before all have a core of their own.
+            wg.Go(() =>
+            {
+                int core;
+                Go.LockOSThread();
+                while (Interlocked.CompareExchange(ref seen[core = Thread.GetCurrentProcessorId()], true, false))
+                {
+                    Go.UnlockOSThread();
+                    Go.Sleep(TimeSpan.FromMicroseconds(20));
+                    Go.LockOSThread();
+                }
+                for (int k = 0; k < each; k++)
+                {
+                    timers[(core * each) + k] = GoTime.AfterFunc(s_hour, () => Assert.Fail("an hour is over"));
+                }
+                Interlocked.Increment(ref cores);
+                while (Volatile.Read(ref cores) < before)
+                {
+                }
+                Go.UnlockOSThread();
+            });
+        }
+        wg.Wait();
+        Go.SetGoMaxProcs(1);
+        IReadOnlyList<CoreInfo> after = Go.Snapshot(0).Cores;
+        Go.SetGoMaxProcs(before);
+        Assert.InRange(after[0].Timers, each * before, int.MaxValue);
+        for (int i = 1; i < before; i++)
+        {
+            Assert.Equal(0, after[i].Timers);
+        }
+        Assert.All(timers, t => Assert.True(t.Stop()));
     }
 
     [Fact]

@@ -86,7 +86,7 @@ public unsafe class RunQueueTests
         {
             q.Put(gs[i], false, ref overflow);
         }
-        G* first = q.Steal(ref own, false);
+        G* first = q.Steal(ref own);
         Assert.Equal(stolen - 1, (int)first->Id);       // the last of those taken is run, the others keep their order
         Assert.Equal(here - stolen, q.Count);
         for (int i = 0; i < stolen - 1; i++)
@@ -97,15 +97,17 @@ public unsafe class RunQueueTests
     }
 
     [Fact]
-    public void Runnext_is_stolen_only_when_asked_for()
+    public void Runnext_is_stolen_only_as_the_one_that_was_seen()
     {
-        using var gs = new Gs(1);
+        using var gs = new Gs(2);
         RunQueue q = default;
         RunQueue own = default;
         GQueue overflow = default;
         q.Put(gs[0], true, ref overflow);
-        Assert.True(q.Steal(ref own, false) == null);
-        Assert.True(q.Steal(ref own, true) == gs[0]);
+        Assert.True(q.Steal(ref own) == null);
+        Assert.False(q.TryTakeNext(gs[1]));
+        Assert.True(q.TryTakeNext(gs[0]));
+        Assert.False(q.TryTakeNext(gs[0]));
         Assert.True(q.IsEmpty);
     }
 
@@ -127,7 +129,12 @@ public unsafe class RunQueueTests
                 while (true)
                 {
                     bool wasDone = Volatile.Read(ref isDone) != 0;
-                    G* gp = queues[0].Steal(ref queues[self], (self & 1) != 0);
+                    G* gp = queues[0].Steal(ref queues[self]);
+                    G* next = queues[0].RunNext;
+                    if (gp == null && next != null && (self & 1) != 0 && queues[0].TryTakeNext(next))
+                    {
+                        gp = next;
+                    }
                     if (gp == null && wasDone)
                     {
                         return;

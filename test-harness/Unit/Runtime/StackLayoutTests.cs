@@ -10,16 +10,16 @@ public class StackLayoutTests
     [Fact]
     public void Slot_sizes()
     {
-        Assert.Equal(256UL << 10, StackLayout.SlotBytes(0));
-        Assert.Equal(4UL << 20, StackLayout.SlotBytes(1));
-        Assert.Equal(64UL << 20, StackLayout.SlotBytes(2));
-        Assert.Equal(1UL << 30, StackLayout.SlotBytes(3));
+        Assert.Equal((128UL << 10) + 4096, StackLayout.SlotBytes(0));
+        Assert.Equal((4UL << 20) + 4096, StackLayout.SlotBytes(1));
+        Assert.Equal((64UL << 20) + 4096, StackLayout.SlotBytes(2));
+        Assert.Equal((1UL << 30) + 4096, StackLayout.SlotBytes(3));
     }
 
     [Theory]
     [InlineData(1UL, 0)]
-    [InlineData((256UL << 10) - 4096, 0)]
-    [InlineData((256UL << 10) - 4095, 1)]
+    [InlineData((128UL << 10) - 4096, 0)]
+    [InlineData((128UL << 10) - 4095, 1)]
     [InlineData((4UL << 20) - 4096, 1)]
     [InlineData(4UL << 20, 2)]
     [InlineData((1UL << 30) - 4096, 3)]
@@ -47,8 +47,6 @@ public class StackLayoutTests
         Assert.False(StackLayout.TryLocate(End, out _, out _));
         Assert.False(StackLayout.TryLocate(End - 1, out _, out _));
         Assert.False(StackLayout.TryLocate(StackLayout.ArraysBase, out _, out _));
-        Assert.True(StackLayout.TryLocate(StackLayout.ArraysBase - 1, out int c, out _));
-        Assert.Equal(StackLayout.MainClass, c);
         Assert.False(StackLayout.TryLocate(0, out _, out _));
         Assert.False(StackLayout.TryLocate(ulong.MaxValue, out _, out _));
     }
@@ -61,7 +59,31 @@ public class StackLayoutTests
             ulong start = Machine.StackRegionBase + ((ulong)c * (Machine.StackRegionSize / StackLayout.ClassCount));
             Assert.Equal(start + StackLayout.SlotBytes(c), StackLayout.SlotHi(c, 0));
             ulong end = StackLayout.SlotHi(c, StackLayout.SlotCount(c) - 1);
-            Assert.Equal(c == StackLayout.MainClass ? StackLayout.ArraysBase : start + (Machine.StackRegionSize / StackLayout.ClassCount), end);
+            ulong room = c == StackLayout.MainClass ? StackLayout.ArraysBase : start + (Machine.StackRegionSize / StackLayout.ClassCount);
+            Assert.InRange(room - end, 0UL, StackLayout.SlotBytes(c) - 1);
+            Assert.False(StackLayout.TryLocate(room - 1, out int above, out _) && above == c && end < room);
+        }
+    }
+
+    // SL3: 16 neighbours differ in their page's place among 16 and in the line within it.
+    [Fact]
+    public void Tops_of_neighbours_do_not_compete_for_the_same_cache_sets()
+    {
+        for (int c = 0; c < StackLayout.ClassCount; c++)
+        {
+            var sets = new System.Collections.Generic.HashSet<ulong>();
+            var lines = new System.Collections.Generic.HashSet<ulong>();
+            for (ulong i = 0; i < 16; i++)
+            {
+                ulong hi = StackLayout.SlotHi(c, i);
+                ulong colour = StackLayout.Colour(hi);
+                Assert.InRange(colour, 0UL, 1023UL);
+                Assert.Equal(0UL, colour % 64);
+                sets.Add(hi / 4096 % 16);
+                lines.Add(colour);
+            }
+            Assert.Equal(16, sets.Count);
+            Assert.Equal(16, lines.Count);
         }
     }
 }

@@ -65,7 +65,14 @@ public unsafe class TimerHeapTests
                     {
                         e = &memory.Events[model[operation % model.Count]];
                     }
-                    heap.Remove(e);
+                    if (operation % 3 == 0)
+                    {
+                        heap.Remove(e);
+                    }
+                    else
+                    {
+                        heap.Cancel(e);
+                    }
                     model.Remove((int)(e - memory.Events));
                     if (e->Index != -1)
                     {
@@ -86,8 +93,13 @@ public unsafe class TimerHeapTests
     [InlineData(0)]
     [InlineData(1)]
     [InlineData(2)]
-    public void A_million_events_every_other_one_removed(int order)
+    [InlineData(3)]
+    [InlineData(4)]
+    [InlineData(5)]
+    public void A_million_events_every_other_one_removed(int how)
     {
+        int order = how % 3;
+        bool isCancelled = how >= 3;
         const int count = 1_000_000;
         TimerEvent* events = (TimerEvent*)NativeMemory.AllocZeroed(count, (nuint)sizeof(TimerEvent));
         TimerHeap.Entry* entries = (TimerHeap.Entry*)NativeMemory.AllocZeroed(count, (nuint)sizeof(TimerHeap.Entry));
@@ -113,8 +125,17 @@ public unsafe class TimerHeapTests
             }
             foreach (int time in removed)
             {
-                heap.Remove(&events[time]);
+                if (isCancelled)
+                {
+                    heap.Cancel(&events[time]);
+                }
+                else
+                {
+                    heap.Remove(&events[time]);
+                }
             }
+            Assert.Equal(count / 2, heap.Count);
+            Assert.InRange(heap.Length - heap.Count, 0, isCancelled ? count / 4 : 0);
             Assert.True(heap.CheckInvariants());
             for (int time = 1; time < count; time += 2)
             {
@@ -128,6 +149,30 @@ public unsafe class TimerHeapTests
             NativeMemory.Free(events);
             NativeMemory.Free(entries);
         }
+    }
+
+    // As a deadline that never comes, set and taken back for ever beside a few others.
+    [Fact]
+    public void Cancelled_events_do_not_pile_up()
+    {
+        using var memory = new Memory();
+        TimerHeap heap = default;
+        heap.SetMemory(memory.Entries, Capacity);
+        for (int i = 0; i < 10; i++)
+        {
+            memory.Events[i].WhenNs = 10 * i;
+            heap.Add(&memory.Events[i]);
+        }
+        TimerEvent* e = &memory.Events[10];
+        for (int i = 0; i < 100_000; i++)
+        {
+            e->WhenNs = 5 + (i % 97);
+            heap.Add(e);
+            heap.Cancel(e);
+            Assert.InRange(heap.Length, 10, 64);
+        }
+        Assert.Equal(10, heap.Count);
+        Assert.True(heap.CheckInvariants());
     }
 
     [Fact]
