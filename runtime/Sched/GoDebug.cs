@@ -132,7 +132,7 @@ internal static unsafe class GoDebug
         internal bool Is(ReadOnlySpan<byte> other)
         {
             bool same = Length == other.Length;
-            for (int i = 0; i < Length && same; i++)
+            for (int i = 0; i < other.Length && same; i++)     // by its length: no check of bounds, which would throw
             {
                 same = Start[i] == other[i];
             }
