@@ -56,6 +56,7 @@ run() {
     failed=$((failed + f))
 }
 run "Host: units, models, the class library on stock .NET" test-harness/Unit/Unit.csproj unit
+run "Images: restricted code neither allocates nor throws" test-harness/Restricted/Restricted.csproj restricted
 [ "$fast" = 1 ] || run "QEMU and Linux: in-kernel tests, samples end to end" test-harness/Qemu/Qemu.csproj qemu
 [ $((passed + failed)) -gt 0 ] || broken "no test ran"
 echo

@@ -3,7 +3,6 @@
 using Unikernel.Kernel;
 
 [assembly: NoAlloc("Unikernel.Runtime.Sched")]              // Sched, Stack, and the heap of timers
-[assembly: NoAlloc("Unikernel.Runtime.Chan")]
 [assembly: NoAlloc("Unikernel.Runtime.Mem")]
 [assembly: NoAlloc("Unikernel.Runtime.Gc")]
 [assembly: NoAlloc("Unikernel.Runtime.Abi.Allocation")]

@@ -28,7 +28,7 @@ internal static unsafe class NoAllocControl
     private static delegate*<int, object> s_hook;
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    internal static object BadNew() => new Square();
+    internal static IShape BadNew(int sides) => sides == 4 ? new Square() : new Triangle();
 
     [MethodImpl(MethodImplOptions.NoInlining)]
     internal static object BadBox(int n) => n;

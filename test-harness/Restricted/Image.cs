@@ -148,7 +148,7 @@ internal sealed class Image
     {
         switch (i.FlowControl)
         {
-            case FlowControl.Call:
+            case FlowControl.Call when i.IsCallNear:        // not a system call
                 AddEdge(node, EdgeKind.Call, i.NearBranchTarget, i.IP);
                 break;
             case FlowControl.ConditionalBranch:
