@@ -9,26 +9,11 @@ namespace Unikernel.Tests.Guest;
 [NoAlloc]
 internal static unsafe class NoAllocControl
 {
-    internal interface IShape
-    {
-        int Sides { get; }
-    }
-
-    internal sealed class Square : IShape
-    {
-        public int Sides => 4;
-    }
-
-    internal sealed class Triangle : IShape
-    {
-        public int Sides => 3;
-    }
-
     private static readonly object s_lazy = Environment.TickCount64.ToString(System.Globalization.CultureInfo.InvariantCulture);
     private static delegate*<int, object> s_hook;
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    internal static IShape BadNew(int sides) => sides == 4 ? new Square() : new Triangle();
+    internal static object BadNew() => new object();
 
     [MethodImpl(MethodImplOptions.NoInlining)]
     internal static object BadBox(int n) => n;
@@ -43,10 +28,10 @@ internal static unsafe class NoAllocControl
     internal static int BadChecked(int a, int b) => checked(a + b);
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    internal static object BadCast(object o) => (Square)o;
+    internal static object BadCast(object o) => (Version)o;
 
     [MethodImpl(MethodImplOptions.NoInlining)]
-    internal static int BadInterface(IShape shape) => shape.Sides;
+    internal static int BadInterface(IComparable c) => c.CompareTo(null);
 
     [MethodImpl(MethodImplOptions.NoInlining)]
     internal static Func<int> BadLambda() => static () => 1;
