@@ -86,6 +86,7 @@ internal static unsafe partial class Proc
             {
                 // Its slice goes on, unless a timer has readied somebody: who slept goes first.
                 G* next = (look & Look.Alarm) != 0 ? p->Runq.Get() : null;
+                next = next == null && (look & Look.Alarm) != 0 ? TakePinned(p) : next;
                 if (next == null)
                 {
                     p->SchedTick--;             // inherits
@@ -183,19 +184,36 @@ internal static unsafe partial class Proc
         }
     }
 
+    // Those that can run here only take turns with the rest: one of them that never waits must not keep the others out.
     private static G* FindHere(P* p)
     {
-        if (Atomic.Load(ref p->PinnedCount) != 0)
+        p->RanPinned = !p->RanPinned;
+        G* gp = p->RanPinned ? TakePinned(p) : null;
+        if (gp != null)
         {
-            p->PinnedLock.Acquire(LockRank.Pinned);
-            G* pinned = p->Pinned.Take();
-            Atomic.Store(ref p->PinnedCount, p->Pinned.Count);
-            p->PinnedLock.Release();
-            if (pinned != null)
-            {
-                return pinned;
-            }
+            return gp;
         }
+        bool mayRunPinned = !p->RanPinned;
+        p->RanPinned = false;
+        gp = FindShared(p);
+        return gp == null && mayRunPinned ? TakePinned(p) : gp;
+    }
+
+    private static G* TakePinned(P* p)
+    {
+        if (Atomic.Load(ref p->PinnedCount) == 0)
+        {
+            return null;
+        }
+        p->PinnedLock.Acquire(LockRank.Pinned);
+        G* pinned = p->Pinned.Take();
+        Atomic.Store(ref p->PinnedCount, p->Pinned.Count);
+        p->PinnedLock.Release();
+        return pinned;
+    }
+
+    private static G* FindShared(P* p)
+    {
         if (++p->Turns >= GlobalTurn)
         {
             p->Turns = 0;

@@ -42,6 +42,7 @@ internal unsafe struct P
     internal SpinLock PinnedLock;
     internal GQueue Pinned;             // runnable and locked to this core; guarded by PinnedLock
     internal int PinnedCount;           // atomic
+    internal bool RanPinned;            // the last turn was one of them
     internal RunQueue Runq;
     internal SpinLock TimersLock;
     internal TimerHeap Timers;          // guarded by TimersLock
@@ -344,7 +345,8 @@ internal static unsafe partial class Proc
     {
         CoreState* cs = ThisCore.Acquire();
         G* gp = GetG();
-        if (gp == cs->G0 || (cs->Look == 0 && cs->P->Runq.IsEmpty && Atomic.Load(ref s_sched.RunqCount) == 0))
+        if (gp == cs->G0 || (cs->Look == 0 && cs->P->Runq.IsEmpty && Atomic.Load(ref s_sched.RunqCount) == 0
+            && Atomic.Load(ref cs->P->PinnedCount) == 0))
         {
             ThisCore.Release();                 // nobody else is there
             return;

@@ -6,7 +6,7 @@ using Xunit;
 
 namespace Unikernel.Tests.Goroutines;
 
-public class FairnessTests
+public unsafe class FairnessTests
 {
     // Each waits for its turn and cannot be taken off its core: it ends only if as many really run at once.
     [Theory]
@@ -99,6 +99,65 @@ public class FairnessTests
         }
         wg.Wait();
         Assert.Equal(2 * Turns, x);
+    }
+
+    // A goroutine that is tied to its core and never waits has its slice, and no more.
+    [Fact]
+    public void Hogs_tied_to_every_core_keep_nobody_out()
+    {
+        bool stop = false;
+        var hogs = new WaitGroup();
+        for (int i = 0; i < 2 * Go.GoMaxProcs; i++)
+        {
+            hogs.Go(() =>
+            {
+                Go.LockOSThread();
+                while (!Volatile.Read(ref stop))
+                {
+                }
+            });
+        }
+        var others = new WaitGroup();
+        for (int i = 0; i < 2; i++)
+        {
+            bool locked = i == 1;
+            others.Go(() =>
+            {
+                if (locked)
+                {
+                    Go.LockOSThread();
+                }
+                for (int turn = 0; turn < 5; turn++)
+                {
+                    Go.Gosched();
+                }
+            });
+        }
+        others.Wait();
+        Volatile.Write(ref stop, true);
+        hogs.Wait();
+    }
+
+    // Yielding on a core with nobody else to run but one that is tied to it.
+    [Fact]
+    public void Gosched_lets_one_run_that_is_tied_to_the_core()
+    {
+        using var one = new OneCore();
+        int turns = 0;
+        Go.Run(() =>
+        {
+            Go.LockOSThread();
+            for (int i = 0; i < 10; i++)
+            {
+                turns++;
+                Go.Gosched();
+            }
+        });
+        for (int i = 0; i < 40 && turns < 10; i++)
+        {
+            Go.Gosched();
+        }
+        Assert.Equal(10, turns);
     }
 
     // More of them than cores, waiting for each other in turn; what stops the world gets through all the same.

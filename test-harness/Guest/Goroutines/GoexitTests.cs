@@ -153,17 +153,17 @@ public unsafe class GoexitTests
 
     // ---- LockOSThread
 
-    private static (bool IsLocked, int Count) Lock()
+    private static string Lock()
     {
         G* gp = Proc.GetG();
-        return (gp->LockedCore != null, gp->LockCount);
+        return gp->LockedCore != null ? $"locked {gp->LockCount}" : $"free {gp->LockCount}";
     }
 
     [Fact]
     public void Locks_to_the_core_nest()
     {
         var wg = new WaitGroup();
-        var states = new List<(bool, int)>();
+        var states = new List<string>();
         wg.Go(() =>
         {
             states.Add(Lock());
@@ -182,7 +182,7 @@ public unsafe class GoexitTests
             states.Add(Lock());
         });
         wg.Wait();
-        Assert.Equal([(false, 0), (false, 0), (true, 2), (true, 1), (false, 0), (true, 1)], states);
+        Assert.Equal("free 0, free 0, locked 2, locked 1, free 0, locked 1", string.Join(", ", states));
     }
 
     [Fact]
@@ -205,7 +205,7 @@ public unsafe class GoexitTests
                 }
             });
             _ = c.Receive();
-            Go.Run(() => c.Send(Lock() == (false, 0)));
+            Go.Run(() => c.Send(Lock() == "free 0"));
             Assert.True(c.Receive());
         }
     }

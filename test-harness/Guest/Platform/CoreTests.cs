@@ -181,7 +181,7 @@ public unsafe class CoreTests
         wg.Wait();
         Assert.Equal(0, stale);
 #if !LINUX
-        Assert.Equal(Rounds * cores, probe.Faults);     // Linux gives a page of zeros instead
+        Assert.Equal(Rounds * cores, Probe.Faults);     // Linux gives a page of zeros instead
 #endif
 
         void Publish()

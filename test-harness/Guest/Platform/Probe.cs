@@ -29,10 +29,10 @@ internal sealed unsafe class Probe : IDisposable
         Machine.OnFault = &OnFault;
     }
 
-    public int Faults => Volatile.Read(ref s_faults);
+    public static int Faults => Volatile.Read(ref s_faults);
 
     /// <summary>The processor's error code of the last one.</summary>
-    public ulong Error => Volatile.Read(ref s_error);
+    public static ulong Error => Volatile.Read(ref s_error);
 
     public void Dispose()
     {
@@ -50,6 +50,7 @@ internal sealed unsafe class Probe : IDisposable
         return value;
     }
 
+    /// <summary>Calls an address that is a multiple of 4: the compiler gives the two lowest bits of a function's address a meaning.</summary>
     public static void Execute(void* address) => ((delegate*<void>)address)();
 
     [NoAlloc]
