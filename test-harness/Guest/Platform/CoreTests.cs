@@ -9,11 +9,13 @@ namespace Unikernel.Tests.Platform;
 
 public unsafe class CoreTests
 {
-    // Runs body(core) on every core, tied to it.
+    // Runs body(core) on every core, tied to it; returns when all have begun. The caller waits meanwhile: its core is needed.
     private static WaitGroup OnEachCore(Action<int> body)
     {
         int cores = Go.GoMaxProcs;
         int arrived = 0;
+        var begun = new WaitGroup();
+        begun.Add(cores);
         var wg = new WaitGroup();
         for (int i = 0; i < cores; i++)
         {
@@ -27,9 +29,11 @@ public unsafe class CoreTests
                 Go.LockOSThread();
                 int core = Machine.CurrentCore->Id;
                 ThisCore.Release();
+                begun.Done();
                 body(core);
             });
         }
+        begun.Wait();
         return wg;
     }
 
