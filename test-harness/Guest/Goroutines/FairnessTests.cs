@@ -15,7 +15,7 @@ public unsafe class FairnessTests
     public void As_many_goroutines_as_cores_run_at_the_same_time(bool withTimers)
     {
         int procs = Go.GoMaxProcs;
-        const int Rounds = 10;
+        const int Rounds = 4;
         const int Turns = 3;
         GoTicker? ticker = withTimers ? new GoTicker(TimeSpan.FromMicroseconds(200)) : null;
         for (int round = 0; round < Rounds; round++)
@@ -80,7 +80,7 @@ public unsafe class FairnessTests
     public void Loops_that_wait_for_each_other_on_one_core()
     {
         using var one = new OneCore();
-        const int Turns = 10;
+        const int Turns = 6;
         int x = 0;
         var wg = new WaitGroup();
         for (int p = 0; p < 2; p++)

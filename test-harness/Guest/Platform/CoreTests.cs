@@ -42,7 +42,7 @@ public unsafe class CoreTests
     public void A_halted_core_wakes_for_work_every_time()
     {
         int cores = Go.GoMaxProcs;
-        const int Rounds = 200;
+        const int Rounds = 120;
         var to = new Chan<int>[cores];
         var back = new Chan<int>(1);
         for (int i = 0; i < cores; i++)
@@ -97,7 +97,7 @@ public unsafe class CoreTests
         long[] before = new long[cores];
         int moved = 0;
         int unanswered = 0;
-        for (int round = 0; round < 30; round++)
+        for (int round = 0; round < 15; round++)
         {
             Go.Gosched();
             ThisCore.Acquire();
@@ -137,7 +137,7 @@ public unsafe class CoreTests
     public void Pages_that_were_given_back_are_read_by_no_core()
     {
         int cores = Go.GoMaxProcs;
-        const int Rounds = 60;
+        const int Rounds = 25;
         byte* page = (byte*)(Machine.MapRegionBase + Machine.MapRegionSize - 8192);
         using var probe = new Probe(page);
         int phase = 0;          // odd: the page holds it; even: it has been given back
