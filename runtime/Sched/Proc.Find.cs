@@ -85,8 +85,7 @@ internal static unsafe partial class Proc
             if (interrupted != null)
             {
                 // Its slice goes on, unless a timer has readied somebody: who slept goes first.
-                G* next = (look & Look.Alarm) != 0 ? p->Runq.Get() : null;
-                next = next == null && (look & Look.Alarm) != 0 ? TakePinned(p) : next;
+                G* next = (look & Look.Alarm) != 0 ? FindAtTick(p) : null;
                 if (next == null)
                 {
                     p->SchedTick--;             // inherits
@@ -197,6 +196,15 @@ internal static unsafe partial class Proc
         p->RanPinned = false;
         gp = FindShared(p);
         return gp == null && mayRunPinned ? TakePinned(p) : gp;
+    }
+
+    // Who takes the place of one that has computed for a tick. That counts as many turns: two that only compute and take
+    // each other's place must not keep those in the global queue out.
+    private static G* FindAtTick(P* p)
+    {
+        p->Turns += (GlobalTurn + SliceTicks - 1) / SliceTicks;
+        G* gp = p->Turns >= GlobalTurn || !p->Runq.IsEmpty ? FindShared(p) : null;
+        return gp != null ? gp : TakePinned(p);
     }
 
     private static G* TakePinned(P* p)

@@ -106,17 +106,12 @@ public unsafe class FairnessTests
     public void Hogs_tied_to_every_core_keep_nobody_out()
     {
         bool stop = false;
-        var hogs = new WaitGroup();
-        for (int i = 0; i < 2 * Go.GoMaxProcs; i++)
+        WaitGroup hogs = Others.OnEachCore(_ =>
         {
-            hogs.Go(() =>
+            while (!Volatile.Read(ref stop))
             {
-                Go.LockOSThread();
-                while (!Volatile.Read(ref stop))
-                {
-                }
-            });
-        }
+            }
+        });
         var others = new WaitGroup();
         for (int i = 0; i < 2; i++)
         {
@@ -158,6 +153,43 @@ public unsafe class FairnessTests
             Go.Gosched();
         }
         Assert.Equal(10, turns);
+    }
+
+    // When its core retires a goroutine goes to the global queue. Those that the last core has already, and that take turns
+    // there, must not keep it waiting there.
+    [Fact]
+    public void Computing_goroutines_all_go_on_when_one_core_is_left()
+    {
+        int procs = Go.GoMaxProcs;
+        bool stop = false;
+        long[] steps = new long[(2 * procs) + 2];
+        var wg = new WaitGroup();
+        for (int i = 0; i < steps.Length; i++)
+        {
+            int mine = i;
+            wg.Go(() =>
+            {
+                while (!Volatile.Read(ref stop))
+                {
+                    Volatile.Write(ref steps[mine], steps[mine] + 1);
+                }
+            });
+        }
+        for (int round = 0; round < 3; round++)
+        {
+            Go.SetGoMaxProcs(1);
+            long[] before = [.. steps];
+            for (int i = 0; i < steps.Length; i++)
+            {
+                while (Volatile.Read(ref steps[i]) == before[i])
+                {
+                    Go.Gosched();
+                }
+            }
+            Go.SetGoMaxProcs(procs);
+        }
+        Volatile.Write(ref stop, true);
+        wg.Wait();
     }
 
     // More of them than cores, waiting for each other in turn; what stops the world gets through all the same.

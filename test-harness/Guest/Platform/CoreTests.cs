@@ -3,40 +3,13 @@ using System;
 using System.Threading;
 using Unikernel.Kernel;
 using Unikernel.Runtime.Sched;
+using Unikernel.Tests.Goroutines;
 using Xunit;
 
 namespace Unikernel.Tests.Platform;
 
 public unsafe class CoreTests
 {
-    // Runs body(core) on every core, tied to it; returns when all have begun. The caller waits meanwhile: its core is needed.
-    private static WaitGroup OnEachCore(Action<int> body)
-    {
-        int cores = Go.GoMaxProcs;
-        int arrived = 0;
-        var begun = new WaitGroup();
-        begun.Add(cores);
-        var wg = new WaitGroup();
-        for (int i = 0; i < cores; i++)
-        {
-            wg.Go(() =>
-            {
-                ThisCore.Acquire();             // nobody leaves its core until all have one each
-                Interlocked.Increment(ref arrived);
-                while (Volatile.Read(ref arrived) != cores)
-                {
-                }
-                Go.LockOSThread();
-                int core = Machine.CurrentCore->Id;
-                ThisCore.Release();
-                begun.Done();
-                body(core);
-            });
-        }
-        begun.Wait();
-        return wg;
-    }
-
     // The other core is on its way to a halt or in it: whatever the moment, what is sent to it arrives.
     [Fact]
     public void A_halted_core_wakes_for_work_every_time()
@@ -49,7 +22,7 @@ public unsafe class CoreTests
         {
             to[i] = new Chan<int>();
         }
-        WaitGroup wg = OnEachCore(core =>
+        WaitGroup wg = Others.OnEachCore(core =>
         {
             while (to[core].Receive(out int v))
             {
@@ -87,7 +60,7 @@ public unsafe class CoreTests
         int cores = Go.GoMaxProcs;
         long[] counts = new long[cores * 8];                    // a cache line each
         bool stop = false;
-        WaitGroup wg = OnEachCore(core =>
+        WaitGroup wg = Others.OnEachCore(core =>
         {
             while (!Volatile.Read(ref stop))
             {
@@ -144,7 +117,7 @@ public unsafe class CoreTests
         int seen = 0;
         int stale = 0;
         bool stop = false;
-        WaitGroup wg = OnEachCore(core =>
+        WaitGroup wg = Others.OnEachCore(core =>
         {
             if (core == 0)
             {
