@@ -64,6 +64,7 @@ if [ "$sim" = 1 ] && [ -n "${SIM_SEED:-}" ]; then
         --logger "console;verbosity=detailed"
 fi
 [ "$sim" = 1 ] || run "Host: units, models, the class library on stock .NET" test-harness/Unit/Unit.csproj unit
+[ "$sim" = 1 ] || run "Images: restricted code neither allocates nor throws" test-harness/Restricted/Restricted.csproj restricted
 run "Simulation: the scheduler under many seeds, and with faults put in" test-harness/Sim/Sim.csproj sim
 [ "$fast$sim" != 00 ] || run "QEMU and Linux: in-kernel tests, samples end to end" test-harness/Qemu/Qemu.csproj qemu
 [ $((passed + failed)) -gt 0 ] || broken "no test ran"

@@ -30,6 +30,7 @@ internal static unsafe class Boot
         Proc.StartMain(&Main);                      // the main goroutine; does not return
     }
 
+    [MayAlloc("the main goroutine: the class library's start, then the program")]
     private static void Main(void* argument)
     {
         Startup.InitModules();                      // types, statics, frozen strings

@@ -8,12 +8,14 @@ internal readonly record struct ElfSymbol(ulong Address, ulong Size, ulong Secti
 
 internal sealed class ElfFile
 {
+    private const ulong FlagWritable = 1;
+    private const ulong FlagAllocated = 2;
     private const ulong FlagExecutable = 4;
     private const ulong FlagCompressed = 0x800;
     private const uint TypeSymbols = 2;
     private const uint TypeNoBits = 8;
 
-    private readonly record struct Section(string Name, uint Type, ulong Flags, ulong Address, ulong Offset, ulong Size, uint Link);
+    private sealed record Section(string Name, uint Type, ulong Flags, ulong Address, ulong Offset, ulong Size, uint Link);
 
     private readonly byte[] _image;
     private readonly List<Section> _sections = [];
@@ -51,6 +53,33 @@ internal sealed class ElfFile
         }
 
         return false;
+    }
+
+    /// <summary>Name of the section an address lies in; "" when in none.</summary>
+    public string SectionOf(ulong address) => At(address, 1)?.Name ?? "";
+
+    /// <summary>Bytes of the image at an address; empty when no section of the file holds all of them.</summary>
+    public ReadOnlySpan<byte> Code(ulong address, int size) =>
+        At(address, (uint)size) is { } section ? Contents(section) is { Length: > 0 } bytes ? bytes.Slice((int)(address - section.Address), size) : default : default;
+
+    /// <summary>The 64-bit word at an address, as the file has it.</summary>
+    public ulong? Word(ulong address) =>
+        Code(address, 8) is { Length: 8 } bytes ? System.Buffers.Binary.BinaryPrimitives.ReadUInt64LittleEndian(bytes) : null;
+
+    /// <summary>The same if nothing can write there.</summary>
+    public ulong? Constant(ulong address) => At(address, 8) is { } section && (section.Flags & FlagWritable) == 0 ? Word(address) : null;
+
+    private Section? At(ulong address, uint size)
+    {
+        foreach (var section in _sections)
+        {
+            if ((section.Flags & FlagAllocated) != 0 && address >= section.Address && address - section.Address + size <= section.Size)
+            {
+                return section;
+            }
+        }
+
+        return null;
     }
 
     /// <summary>Function symbols, and untyped ones (assembly labels), of executable sections; in file order.</summary>

@@ -40,6 +40,7 @@ internal static unsafe class Threads
         return 1;
     }
 
+    [MayAlloc("the first function of a thread of the class library: runs it")]
     private static void Run(void* p)
     {
         Start s = *(Start*)p;

@@ -142,9 +142,12 @@ internal static unsafe class GoDebug
         internal bool Is(ReadOnlySpan<byte> other)
         {
             bool same = Length == other.Length;
-            for (int i = 0; i < Length && same; i++)
+            fixed (byte* text = other)              // no check of bounds, which would throw
             {
-                same = Start[i] == other[i];
+                for (int i = 0; i < Length && same; i++)
+                {
+                    same = Start[i] == text[i];
+                }
             }
             return same;
         }

@@ -6,6 +6,7 @@
 // Context: goroutine. Allocates nothing itself.
 using System;
 using System.Runtime.CompilerServices;
+using Unikernel.Kernel;
 
 namespace Unikernel.Runtime.Sched;
 
@@ -20,6 +21,7 @@ internal sealed class GoCall<T>(Action<T> action, T argument) : GoCall
     internal override void Invoke() => action(argument);
 }
 
+[MayAlloc("the program's side of a start: runs its delegate, and throws to it")]
 internal static unsafe class GoStart
 {
     /// <summary>Makes a goroutine out of an <see cref="Action"/> or a <see cref="GoCall"/>.</summary>

@@ -7,10 +7,12 @@
 using System;
 using System.Runtime;
 using System.Runtime.CompilerServices;
+using Unikernel.Kernel;
 using Unikernel.Runtime.Abi;
 
 namespace Unikernel.Runtime.Sched;
 
+[MayAlloc("the end of a goroutine of the program: asks its exceptions for their messages before anything is frozen")]
 internal static unsafe class Panic
 {
     private const int MaxInner = 8;

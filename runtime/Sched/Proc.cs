@@ -359,7 +359,8 @@ internal static unsafe partial class Proc
     {
         CoreState* cs = ThisCore.Acquire();
         G* gp = GetG();
-        if (gp == cs->G0 || (cs->Look == 0 && cs->P->Runq.IsEmpty && Atomic.Load(ref s_sched.RunqCount) == 0))
+        if (gp == cs->G0 || (cs->Look == 0 && cs->P->Runq.IsEmpty && Atomic.Load(ref s_sched.RunqCount) == 0
+            && Atomic.Load(ref cs->P->PinnedCount) == 0))
         {
             ThisCore.Release();                 // nobody else is there
             return;

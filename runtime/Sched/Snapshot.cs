@@ -55,6 +55,7 @@ internal static unsafe partial class Snapshot
     }
 
     /// <summary>The picture, with at most <paramref name="most"/> goroutines one by one.</summary>
+    [MayAlloc("on the caller's goroutine, while nobody is frozen")]
     internal static SchedulerInfo Take(int most)
     {
         RawCore[] cores = new RawCore[Machine.CoresStarted];
@@ -198,6 +199,7 @@ internal static unsafe partial class Snapshot
         return innermost;
     }
 
+    [MayAlloc("on the caller's goroutine, while nobody is frozen")]
     private static SchedulerInfo Describe(RawCore[] cores, Span<RawGoroutine> list, ref RawTotals totals)
     {
         var infos = new CoreInfo[cores.Length];
@@ -242,6 +244,7 @@ internal static unsafe partial class Snapshot
 
     private static TimeSpan Span(long ns) => TimeSpan.FromTicks(Math.Max(0, ns) / TimeSpan.NanosecondsPerTick);
 
+    [MayAlloc("on the caller's goroutine, while nobody is frozen")]
     private static (string Function, string Location) Names(nuint pc, bool isExact)
     {
         if (pc == 0)

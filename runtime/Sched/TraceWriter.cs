@@ -59,11 +59,18 @@ internal unsafe struct TraceWriter(byte* buffer, nuint capacity)
     /// <summary>UTF-16 as UTF-8; a lone surrogate becomes a question mark.</summary>
     internal void Write(string? text)
     {
+        fixed (char* p = text)                  // an index into the string is checked, and the check would throw
+        {
+            Write(p, text == null ? 0 : text.Length);
+        }
+    }
+
+    private void Write(char* text, int length)
+    {
         byte* utf8 = stackalloc byte[4];
-        int length = text == null ? 0 : text.Length;
         for (int i = 0; i < length; i++)
         {
-            uint c = text![i];
+            uint c = text[i];
             bool isPair = c is >= 0xD800 and < 0xDC00 && i + 1 < length && text[i + 1] is >= '\uDC00' and < '\uE000';
             if (isPair)
             {

@@ -10,7 +10,7 @@ namespace Unikernel.Samples;
 internal static class Crash
 {
     /// <summary>The kinds, for <c>help</c>.</summary>
-    public const string Usage = "null|div|overflow|throw|deadlock|stack|nil|hang";
+    public const string Usage = "null|div|overflow|throw|panic|goroutine|deadlock|goexit|stack|nil|hang";
 
     /// <summary>The kinds.</summary>
     public static IReadOnlyList<string> Kinds { get; } = Usage.Split('|');
@@ -24,7 +24,10 @@ internal static class Crash
             case "div": Console.WriteLine(Divide(1, 0)); break;
             case "overflow": Console.WriteLine(Divide(int.MinValue, -1)); break;
             case "throw": throw new InvalidOperationException("thrown by the crash command");
+            case "panic": throw new GoPanicException("test");
+            case "goroutine": ThrowElsewhere(); break;
             case "deadlock": WaitForNobody(); break;
+            case "goexit": Go.Goexit(); break;
             case "stack": OverflowStack(); break;
             case "nil": RunNothing(); break;
             case "hang": KeepEveryCoreBusy(); break;
@@ -45,6 +48,13 @@ internal static class Crash
     {
         int value = default(Chan<int>).Receive();
         Console.WriteLine(value);
+    }
+
+    // An exception nobody catches in any goroutine ends all of them, not that one only.
+    private static void ThrowElsewhere()
+    {
+        Go.Run(static () => throw new InvalidOperationException("thrown by a goroutine"));
+        _ = default(Chan<int>).Receive();
     }
 
     [MethodImpl(MethodImplOptions.NoInlining)]

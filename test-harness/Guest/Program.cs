@@ -14,8 +14,12 @@ internal static unsafe class Program
 {
     private static ushort s_sequence;
 
+    /// <summary>What there was when Main began.</summary>
+    internal static int GoroutinesAtStart { get; private set; }
+
     private static int Main(string[] args)
     {
+        GoroutinesAtStart = Go.NumGoroutine;
         if (args is [LockOrder.Argument])
         {
             return LockOrder.Break();

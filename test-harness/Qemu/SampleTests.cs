@@ -89,6 +89,8 @@ public class SampleTests
         ["div", "panic: System.DivideByZeroException: ", "Crash.Divide"],
         ["overflow", "panic: System.OverflowException: ", "Crash.Divide"],
         ["throw", "panic: System.InvalidOperationException: thrown by the crash command", "Crash.Run"],
+        ["panic", "panic: test\n\ngoroutine 1 [running]:\n", "Crash.Run"],
+        ["goroutine", "panic: System.InvalidOperationException: thrown by a goroutine\n\ngoroutine ", "Crash.ThrowElsewhere"],
         ["deadlock", "fatal error: all goroutines are asleep - deadlock!", "goroutine 1 [chan receive (nil chan)]:"],
         ["stack", "fatal error: stack overflow", "frames elided..."],
         ["nil", "fatal error: go of nil func value", "Crash.RunNothing"],
@@ -115,6 +117,27 @@ public class SampleTests
         Assert.Contains(where, log);
         Assert.Matches(@"goroutine \d+ \[", log);
         Assert.Contains("Crash.cs:", log);
+    }
+
+    [Theory]
+    [InlineData(BootRoute.Kernel)]
+    [InlineData(BootRoute.Linux)]
+    public async Task Main_may_leave_and_the_rest_is_a_deadlock(BootRoute route)
+    {
+        (int code, string log) = await Run("shell", "crash goexit\n", route: route);
+        Assert.Equal(2, code);
+        Assert.StartsWith("fatal error: no goroutines (main called runtime.Goexit) - deadlock!\n", log);
+    }
+
+    [Theory]
+    [InlineData(BootRoute.Kernel)]
+    [InlineData(BootRoute.Linux)]
+    public async Task Stack_overflow_has_the_lines_of_Go(BootRoute route)
+    {
+        (int code, string log) = await Run("shell", "crash stack\n", route: route);
+        Assert.Equal(2, code);
+        Assert.Matches(@"^runtime: goroutine stack exceeds \d+-byte limit\nruntime: sp=0x[0-9a-f]+ stack=\[0x[0-9a-f]+, 0x[0-9a-f]+\]\nfatal error: stack overflow\n", log);
+        Assert.Matches(@"\ngoroutine \d+ \[running\]:\n", log);
     }
 
     [Theory]

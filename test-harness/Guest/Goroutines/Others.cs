@@ -1,4 +1,7 @@
 using System;
+using System.Threading;
+using Unikernel.Kernel;
+using Unikernel.Runtime.Sched;
 
 namespace Unikernel.Tests.Goroutines;
 
@@ -15,6 +18,34 @@ internal static class Others
             Go.ForEach(g => busy += g.State is "running" or "runnable" ? 1 : 0);
         }
         while (busy > 1);
+    }
+
+    /// <summary>Runs body(core) on every core, tied to it; returns when all have begun. The caller waits meanwhile: its core is needed.</summary>
+    public static unsafe WaitGroup OnEachCore(Action<int> body)
+    {
+        int cores = Go.GoMaxProcs;
+        int arrived = 0;
+        var begun = new WaitGroup();
+        begun.Add(cores);
+        var wg = new WaitGroup();
+        for (int i = 0; i < cores; i++)
+        {
+            wg.Go(() =>
+            {
+                ThisCore.Acquire();             // nobody leaves its core until all have one each
+                Interlocked.Increment(ref arrived);
+                while (Volatile.Read(ref arrived) != cores)
+                {
+                }
+                Go.LockOSThread();
+                int core = Machine.CurrentCore->Id;
+                ThisCore.Release();
+                begun.Done();
+                body(core);
+            });
+        }
+        begun.Wait();
+        return wg;
     }
 }
 

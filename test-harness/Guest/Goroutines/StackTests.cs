@@ -1,6 +1,7 @@
 // Stacks: Go's stack_test.go TestStackGrowth and test/peano.go.
 using System;
 using System.Runtime.CompilerServices;
+using Unikernel.Kernel;
 using Xunit;
 
 namespace Unikernel.Tests.Goroutines;
@@ -110,7 +111,11 @@ public class StackTests
     [Fact]
     public void Unary_factorials_need_deep_stacks()
     {
+#if LINUX
+        int[] expected = [1, 1, 2, 6, 24, 120, 720, 5040, 40320, 362880];
+#else
         int[] expected = [1, 1, 2, 6, 24, 120, 720, 5040, 40320];
+#endif
         var c = new Chan<int>();
         for (int i = 0; i < expected.Length; i++)
         {
@@ -118,5 +123,39 @@ public class StackTests
             Go.Run(() => c.Send(Count(Factorial(Make(n)))), 64 * 1024 * 1024 - 4096);
             Assert.Equal(expected[i], c.Receive());
         }
+    }
+
+    // Go grows a stack to hundreds of megabytes; here the largest class has as much as a quarter of the machine's memory.
+    [Fact]
+    public void Recursion_uses_a_stack_of_many_megabytes()
+    {
+#if LINUX
+        const int Megabytes = 200;
+#else
+        const int Megabytes = 48;
+#endif
+        const int FrameBytes = 1024;
+        const int N = Megabytes * 1024 * 1024 / FrameBytes;
+        var c = new Chan<(int Depth, long Bytes)>();
+        Go.Run(
+            () =>
+            {
+                nuint top = Cpu.GetSp();
+                int depth = WideFrames(N, out nuint bottom);
+                c.Send((depth, (long)(top - bottom)));
+            },
+            (Megabytes + 16L) * 1024 * 1024);
+        (int depth, long bytes) = c.Receive();
+        Assert.Equal(N, depth);
+        Assert.True(bytes >= (long)N * FrameBytes);
+    }
+
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static int WideFrames(int n, out nuint bottom)
+    {
+        Span<byte> frame = stackalloc byte[1024];
+        frame[n & 1023] = 1;
+        bottom = Cpu.GetSp();
+        return n == 0 ? 0 : WideFrames(n - 1, out bottom) + frame[n & 1023];
     }
 }

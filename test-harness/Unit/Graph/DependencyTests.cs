@@ -19,6 +19,7 @@ public class DependencyTests
         ["iso/Unikernel.Iso"] = ["drivers/Unikernel.Drivers", "kernel/Unikernel.Kernel", "runtime/Unikernel.Runtime"],
         ["bench/Runner/Runner"] = [],
         ["iso/SymTab/Unikernel.SymTab"] = [],
+        ["test-harness/Restricted/Restricted"] = ["iso/SymTab/Unikernel.SymTab"],
         ["test-harness/Vm/Unikernel.TestHarness"] = [],
         ["test-harness/Qemu/Qemu"] = ["test-harness/Vm/Unikernel.TestHarness"],
         ["test-harness/Sim/Sim"] = ["kernel/Unikernel.Kernel", "runtime/Unikernel.Runtime"],
