@@ -21,6 +21,7 @@ internal static class All
         new() { Name = "Groups", Main = SchedScenarios.Groups },
         new() { Name = "Pinned", Main = SchedScenarios.Pinned, MinCores = 2, Yields = true },
         new() { Name = "Sleepers", Main = TimeScenarios.Sleepers },
+        new() { Name = "SleepersBesideHogs", Main = TimeScenarios.SleepersBesideHogs, MinCores = 2 },
         new() { Name = "TimeOutAgainstReady", Main = TimeScenarios.TimeOutAgainstReady, MinCores = 2 },
         new() { Name = "Functions", Main = TimeScenarios.Functions },
         new() { Name = "ChannelTimer", Main = TimeScenarios.ChannelTimer },

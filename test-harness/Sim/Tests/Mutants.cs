@@ -23,6 +23,8 @@ internal static class Mutants
             ("_ = Atomic.Exchange(ref s_sched.RunqCount, s_sched.Runq.Count);", "Atomic.Store(ref s_sched.RunqCount, s_sched.Runq.Count);")),
         new("NoFenceLocal", "PF3: s_idle is read before the tail is seen", ["StealFromBusy"],
             ("            Atomic.Fence();                     // PF3\n", "")),
+        new("InterruptedWakesNobody", "who was interrupted for a sleeper waits while a core is idle", ["SleepersBesideHogs"],
+            ("PutLocal(p, interrupted, false);", "PutYielded(p, interrupted);")),
         new("UnlockBeforeSwitch", "PR1: a lock is opened before the registers are saved", ["ParkReady", "PingPong"],
             ("        cs->AfterUnlock = unlock;\n        Leave(cs, gp);", "        if (unlock != null)\n        {\n            LockRanks.Opening(unlock);\n            Atomic.Store(ref *unlock, 0);\n        }\n        Leave(cs, gp);")),
         new("NotifierForgets", "NO2: a notification before the waiter is committed is dropped", ["Interrupts"],
