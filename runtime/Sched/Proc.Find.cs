@@ -169,6 +169,15 @@ internal static unsafe partial class Proc
         Kick(p, Look.Preempt);
     }
 
+    private static G* TakePinned(P* p)
+    {
+        p->PinnedLock.Acquire(LockRank.Pinned);
+        G* gp = p->Pinned.Take();
+        Atomic.Store(ref p->PinnedCount, p->Pinned.Count);
+        p->PinnedLock.Release();
+        return gp;
+    }
+
     /// <summary>Makes another core look, wherever it is.</summary>
     private static void Kick(P* p, int look)
     {
@@ -187,10 +196,7 @@ internal static unsafe partial class Proc
     {
         if (Atomic.Load(ref p->PinnedCount) != 0)
         {
-            p->PinnedLock.Acquire(LockRank.Pinned);
-            G* pinned = p->Pinned.Take();
-            Atomic.Store(ref p->PinnedCount, p->Pinned.Count);
-            p->PinnedLock.Release();
+            G* pinned = TakePinned(p);
             if (pinned != null)
             {
                 return pinned;

@@ -1,6 +1,7 @@
 // Cores as a whole: starting them, how many run goroutines, stopping the world.
 //
-// PW1  Core i has P i. Those with i >= GOMAXPROCS run nothing: they hand what they have to the global queue and halt.
+// PW1  Core i has P i. Those with i >= GOMAXPROCS run only what is locked to them: they hand the rest to the global queue
+//      and halt. What a goroutine locked to such a core makes runnable goes there when the core next looks, 10 ms at most.
 // PW2  StopTheWorld returns once every other core is idle, retired or in HoldStill. A core that wakes meanwhile looks at
 //      s_stopping before it takes work: its idle bit goes first, s_stopping was set before the idle bits were read.
 // PW3  One goroutine stops the world at a time; it stays on its core until StartTheWorld.
@@ -180,7 +181,7 @@ internal static unsafe partial class Proc
         {
             PutGlobal(ref batch);
         }
-        return null;
+        return Atomic.Load(ref p->PinnedCount) == 0 ? null : TakePinned(p);
     }
 
     /// <summary>Sets how many cores run goroutines, at most as many as there are; the number before.</summary>

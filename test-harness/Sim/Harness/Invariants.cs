@@ -86,6 +86,10 @@ internal static unsafe class Invariants
             {
                 throw new SimFailure($"TH1, TH2: timers of P {i}");
             }
+            if (core.IsHalted && !Proc.IsWorldStopping && p->Pinned.Count != 0)
+            {
+                throw new SimFailure($"IV4: core {i} is halted and has a goroutine of its own to run");
+            }
             if (core.IsHalted && (Proc.IdleCores & (1UL << i)) != 0 && !Proc.IsWorldStopping && looking == 0)
             {
                 CheckNoWork(i);
@@ -128,10 +132,6 @@ internal static unsafe class Invariants
                 throw new SimFailure($"IV4: core {idle} is halted, P {i} has {p->Runq.Entries} in its queue and "
                     + (p->Runq.NextNow == null ? "none" : "one") + " next");
             }
-        }
-        if (Proc.PAt(idle)->Pinned.Count != 0)
-        {
-            throw new SimFailure($"IV4: core {idle} is halted and has a goroutine of its own to run");
         }
     }
 

@@ -29,6 +29,7 @@ internal static class All
         new() { Name = "StopTheWorld", Main = WorldScenarios.StopTheWorld, Yields = true },
         new() { Name = "TwoStoppers", Main = WorldScenarios.TwoStoppers, Yields = true },
         new() { Name = "MaxProcs", Main = WorldScenarios.MaxProcs, MinCores = 2, Yields = true },
+        new() { Name = "PinnedRetired", Main = WorldScenarios.PinnedRetired, MinCores = 2, Yields = true },
         new() { Name = "AllWait", Main = WorldScenarios.AllWait, Fatal = WorldScenarios.Deadlock },
         new() { Name = "AllWaitOnFewer", Main = WorldScenarios.AllWaitOnFewer, MinCores = 2, Fatal = WorldScenarios.Deadlock },
         new() { Name = "MainGone", Main = WorldScenarios.MainGone, Fatal = WorldScenarios.NoGoroutines },

@@ -43,6 +43,8 @@ internal static class Mutants
             ("if (whenNs >= p->AlarmNs)", "if (p->AlarmNs != long.MaxValue)")),
         new("PinnedStolen", "a goroutine locked to a core goes to any queue", ["Pinned"],
             ("bool next)\n    {\n        if (gp->LockedCore != null)", "bool next)\n    {\n        if (gp->LockCount < 0)")),
+        new("PinnedForgotten", "PW1: a core beyond GOMAXPROCS does not run what is locked to it", ["PinnedRetired"],
+            ("return Atomic.Load(ref p->PinnedCount) == 0 ? null : TakePinned(p);", "return null;")),
         new("GroupCountsPassers", "WaitGroup: who need not wait is counted for a moment", ["Groups"],
             ("                _lock.Release();            // without having touched it: those just woken look at it\n",
                 "                _ = Atomic.Add(ref _state, 1);\n                _ = Atomic.Add(ref _state, -1);\n                _lock.Release();\n")),
