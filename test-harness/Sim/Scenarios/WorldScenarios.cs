@@ -119,6 +119,33 @@ internal static unsafe class WorldScenarios
         done.Wait();
     }
 
+    /// <summary>GOMAXPROCS takes cores away that goroutines are locked to: these go on there.</summary>
+    internal static void PinnedRetired()
+    {
+        WaitGroup done = new();
+        Chan<int> c = new(0);
+        for (int i = 0; i < 3; i++)
+        {
+            done.Go(() =>
+            {
+                Go.LockOSThread();
+                int core = SchedScenarios.CoreNow();
+                Simulation.Compute(2000);
+                Go.Gosched();
+                _ = c.Receive();
+                Go.Sleep(TimeSpan.FromMicroseconds(1));
+                SimFailure.Unless(SchedScenarios.CoreNow() == core, "a goroutine left the core it is locked to");
+            });
+        }
+        Simulation.Compute(1000);
+        _ = Go.SetGoMaxProcs(1);
+        for (int i = 0; i < 3; i++)
+        {
+            c.Send(i);
+        }
+        done.Wait();
+    }
+
     /// <summary>All wait for one another: found, whoever is last to go idle.</summary>
     internal static void AllWait()
     {
