@@ -108,6 +108,9 @@ internal static unsafe class MHeap
     /// <summary>Of a page whose tables are committed, or whose neighbours' are: any that was ever held.</summary>
     internal static byte KindOf(nuint page) => IsHeld(page) ? ((byte*)KindTable)[page] : PageKind.None;
 
+    /// <summary>The same of a page that an object lies in.</summary>
+    internal static byte KindOfObject(nuint page) => ((byte*)KindTable)[page];
+
     // The tables are committed for pages in between.
     private static nuint s_firstHeld = nuint.MaxValue;      // written with s_lock held; atomic
     private static nuint s_endHeld;

@@ -10,6 +10,7 @@ using System.Numerics;
 using System.Runtime.CompilerServices;
 using System.Threading;
 using Unikernel.Kernel;
+using Unikernel.Runtime.Sched;
 
 namespace Unikernel.Runtime.Mem;
 
@@ -60,14 +61,29 @@ internal static unsafe class MarkBits
         return (s_current[bit >> 6] & (1UL << (int)(bit & 63))) != 0;
     }
 
-    /// <summary>Sets an object's bit; whether this call did.</summary>
+    /// <summary>
+    /// Sets an object's bit; whether it was clear. Of two cores that set it at once both may be told so: the object is
+    /// scanned twice then, which is rarer and cheaper than an exchange for every object.
+    /// </summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     internal static bool TrySet(byte* p)
     {
         nuint bit = (nuint)(p - MHeap.Base) >> BytesPerBitShift;
         ulong mask = 1UL << (int)(bit & 63);
-        ref ulong word = ref s_current[bit >> 6];
-        return (word & mask) == 0 && (Atomic.Or(ref word, mask) & mask) == 0;
+        ulong* word = s_current + (bit >> 6);
+        if ((*word & mask) != 0)
+        {
+            return false;
+        }
+        if (RunQueue.IsAlone)
+        {
+            *word |= mask;                  // nobody else runs
+        }
+        else
+        {
+            _ = Interlocked.Or(ref *word, mask);
+        }
+        return true;
     }
 
     /// <summary>Sets or clears the bits of slots that only the caller deals with; others may change bits of the same words.</summary>

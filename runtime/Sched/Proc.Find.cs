@@ -347,6 +347,7 @@ internal static unsafe partial class Proc
         {
             Atomic.And(ref s_resting, ~bit);
             Atomic.Add(ref s_leaves, 1);
+            HoldStill(p);                       // PW2
         }
         else
         {
@@ -362,6 +363,7 @@ internal static unsafe partial class Proc
             p->IsSpinning = true;
         }
         Atomic.Add(ref s_leaves, 1);
+        HoldStill(p);                           // PW2
     }
 
     /// <summary>Whether some core has nothing to do; a snapshot.</summary>

@@ -20,6 +20,7 @@ namespace Unikernel.Runtime.Sched;
 internal static unsafe partial class Proc
 {
     private const long AskAgainNs = 50_000;
+    private const long SpinStillNs = 100_000;
 
     private static int s_maxProcs = 1;      // atomic; changed with the world stopped
     private static int s_stopping;          // atomic
@@ -131,16 +132,18 @@ internal static unsafe partial class Proc
         }
     }
 
-    private static bool IsStill(P* p) => Atomic.Load(ref p->Stopped) != 0;
+    // At rest counts (PW2): nobody needs to be woken only to hold still.
+    private static bool IsStill(P* p) => Atomic.Load(ref p->Stopped) != 0
+        || ((Atomic.Load(ref s_idle) | Atomic.Load(ref s_resting)) & (1UL << p->Id)) != 0;
 
     /// <summary>Lets the other cores go on.</summary>
     internal static void StartTheWorld()
     {
-        Atomic.Store(ref s_stopping, 0);
+        _ = Atomic.Exchange(ref s_stopping, 0);         // before Stopped is read: who comes to hold still now does not halt
         P* self = ThisCore.State->P;
         for (int i = 0; i < Machine.CoresStarted; i++)
         {
-            if (PAt(i) != self)
+            if (PAt(i) != self && Atomic.Load(ref PAt(i)->Stopped) != 0)
             {
                 Machine.WakeCore(i);
             }
@@ -158,6 +161,11 @@ internal static unsafe partial class Proc
         do
         {
             Atomic.Store(ref p->Stopped, 1);
+            long until = Machine.NanoTime() + SpinStillNs;      // most stops are shorter than a wake-up from a halt
+            while (Atomic.Load(ref s_stopping) != 0 && Machine.NanoTime() < until)
+            {
+                Cpu.Pause();
+            }
             while (Atomic.Load(ref s_stopping) != 0)
             {
                 nuint flags = Machine.DisableInterrupts();
