@@ -35,6 +35,7 @@ internal static unsafe class Finalizers
 
     private static SpinLock s_lock;
     private static ulong s_registered;          // Chunk*; guarded by s_lock
+    private static ulong s_candidates;          // Chunk*; registered too; the driver's
     private static ulong s_queue;               // Chunk*; the same
     private static ulong s_free;                // Chunk*; the same
     private static GList s_finalizer;           // the finalizer goroutine while it waits; the same
@@ -117,22 +118,45 @@ internal static unsafe class Finalizers
         return Register(o);
     }
 
-    /// <summary>
-    /// World stopped, all that is reachable is marked: moves unreachable objects to the queue, marks them, and whether
-    /// there were any.
-    /// </summary>
-    internal static bool QueueUnreachable(GcWork* work)
+    /// <summary>Lock depth raised, marking nearly done: what is not marked yet goes apart, a chunk at a time, so that little is left for the pause.</summary>
+    internal static void NoteCandidates()
     {
-        bool any = false;
-        ulong keep = 0;
+        s_lock.Acquire(LockRank.Finalizers);
         ulong list = s_registered;
         s_registered = 0;
-        // A chunk at a time: what stays goes to `keep`, which never needs more chunks than have been emptied, but one.
+        Sort(list, ref s_registered, ref s_candidates);
+        s_lock.Release();
+    }
+
+    private static void Sort(ulong list, ref ulong marked, ref ulong unmarked)
+    {
         for (byte* o = Take(ref list); o != null; o = Take(ref list))
         {
             if (MarkBits.IsSet(o))
             {
-                Keep(ref keep, o);
+                Keep(ref marked, o);
+            }
+            else
+            {
+                Keep(ref unmarked, o);
+            }
+        }
+    }
+
+    /// <summary>
+    /// World stopped, all that is reachable is marked: moves unreachable objects to the queue, marks them, and whether
+    /// there were any. Those made since NoteCandidates are marked.
+    /// </summary>
+    internal static bool QueueUnreachable(GcWork* work)
+    {
+        bool any = false;
+        ulong list = s_candidates;
+        s_candidates = 0;
+        for (byte* o = Take(ref list); o != null; o = Take(ref list))
+        {
+            if (MarkBits.IsSet(o))
+            {
+                Keep(ref s_registered, o);
             }
             else if ((*(uint*)(o - 4) & FinalizerRunBit) != 0)
             {
@@ -146,7 +170,6 @@ internal static unsafe class Finalizers
                 any = true;
             }
         }
-        s_registered = keep;
         for (Chunk* c = (Chunk*)s_queue; any && c != null; c = c->Next)
         {
             for (long i = 0; i < c->Count; i++)

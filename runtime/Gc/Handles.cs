@@ -53,6 +53,7 @@ internal static unsafe class Handles
 
     private static SpinLock s_lock;
     private static Slot* s_free;            // guarded by s_lock
+    private static WorkBuffer* s_candidates;    // the driver's: handles, NoteCandidates
     private static ulong s_pages;           // Page*; written with s_lock held, atomic
 
     [RuntimeExport("RhpHandleAlloc")]
@@ -163,23 +164,70 @@ internal static unsafe class Handles
         }
     }
 
-    /// <summary>Lock depth raised: marks secondaries whose primaries are marked; whether there was a new one.</summary>
-    internal static bool GreyDependents(GcWork* work)
+    /// <summary>
+    /// Lock depth raised, marking nearly done: notes the weak and dependent handles that more has to be done about, so that
+    /// what is done with the world stopped does not depend on how many handles there are. All later ones are shaded (HD4).
+    /// </summary>
+    internal static void NoteCandidates()
     {
-        bool any = false;
+        DropCandidates();
         for (Page* page = (Page*)Atomic.Load(ref s_pages); page != null; page = page->Next)
         {
             for (int i = 0; i < SlotsAPage; i++)
             {
-                if (page->Kinds[i] != HandleKind.Dependent)
-                {
-                    continue;
-                }
                 Slot* h = Page.At(page, i);
-                byte* second = h->Second;
-                if (IsReachable(h->Object) && h->Object != null && second != null && !IsReachable(second))
+                if (page->Kinds[i] switch
                 {
-                    Marker.Grey(work, second);
+                    HandleKind.WeakShort or HandleKind.WeakLong => !IsReachable(h->Object),
+                    HandleKind.Dependent => !IsReachable(h->Object) || !IsReachable(h->Second),
+                    _ => false,
+                })
+                {
+                    Note(h);
+                }
+            }
+        }
+    }
+
+    private static void Note(Slot* h)
+    {
+        WorkBuffer* b = s_candidates;
+        if (b == null || b->Count == WorkBuffer.Capacity)
+        {
+            b = GcQueue.TakeEmpty();
+            if (b == null)
+            {
+                Throw.Fatal("out of memory for the collector's list of weak handles"u8);
+            }
+            b->Next = s_candidates;
+            s_candidates = b;
+        }
+        b->Items[b->Count++] = (ulong)h;
+    }
+
+    /// <summary>The end of a cycle.</summary>
+    internal static void DropCandidates()
+    {
+        while (s_candidates != null)
+        {
+            WorkBuffer* b = s_candidates;
+            s_candidates = b->Next;
+            GcQueue.PutEmpty(b);
+        }
+    }
+
+    /// <summary>Lock depth raised: marks secondaries whose primaries are marked; whether there was a new one.</summary>
+    internal static bool GreyDependents(GcWork* work)
+    {
+        bool any = false;
+        for (WorkBuffer* b = s_candidates; b != null; b = b->Next)
+        {
+            for (long i = 0; i < b->Count; i++)
+            {
+                Slot* h = (Slot*)b->Items[i];
+                if (KindOf((byte**)h) == HandleKind.Dependent && h->Object != null && IsReachable(h->Object) && !IsReachable(h->Second))
+                {
+                    Marker.Grey(work, h->Second);
                     any = true;
                 }
             }
@@ -190,16 +238,17 @@ internal static unsafe class Handles
     /// <summary>World stopped: clears the weak handles of a kind whose objects are not marked.</summary>
     internal static void ClearWeak(byte kind)
     {
-        for (Page* page = (Page*)Atomic.Load(ref s_pages); page != null; page = page->Next)
+        for (WorkBuffer* b = s_candidates; b != null; b = b->Next)
         {
-            for (int i = 0; i < SlotsAPage; i++)
+            for (long i = 0; i < b->Count; i++)
             {
-                if (page->Kinds[i] == kind && !IsReachable(Page.At(page, i)->Object))
+                Slot* h = (Slot*)b->Items[i];
+                if (KindOf((byte**)h) == kind && !IsReachable(h->Object))
                 {
-                    Page.At(page, i)->Object = null;
+                    h->Object = null;
                     if (kind == HandleKind.Dependent)
                     {
-                        Page.At(page, i)->Second = null;
+                        h->Second = null;
                     }
                 }
             }

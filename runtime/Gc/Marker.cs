@@ -6,7 +6,8 @@
 // MK3  Objects are scanned by their type's description (GCDesc): series of references, or, in arrays of structures, a
 //      pattern repeated for each element. An object is scanned while others may write to it: whatever is written is
 //      shaded by the barrier, so either value will do.
-// MK4  Arrays are scanned in pieces of PieceBytes, so that no step takes long.
+// MK4  Arrays are scanned in pieces of PieceBytes, so that no step takes long; in larger ones when there would be more
+//      than an entry can count.
 // MK5  What is popped waits in a short queue while its memory is fetched: most objects are not in the cache.
 // Context: lock depth raised. Allocates nothing but work buffers. Reference: Go's mgcmark.go; CoreCLR's gcdesc.h for
 // the format.
@@ -22,9 +23,11 @@ namespace Unikernel.Runtime.Gc;
 
 internal static unsafe class Marker
 {
-    private const nuint PieceBytes = 128 * 1024;
+    private const nuint PieceBytes = 16 * 1024;
+    private const nuint MostPieces = 1 << (64 - PieceShift);
     private const int PieceShift = 48;
-    private const int CheckEvery = 32;
+    private const int CheckEvery = 32;              // objects
+    private const long CheckBytes = 16 * 1024;
     private const int Fetched = 8;
 
     /// <summary>Marks an object, if it is one of the heap's, and queues it for scanning (MK1).</summary>
@@ -110,6 +113,7 @@ internal static unsafe class Marker
         int waiting = 0;
         uint at = 0;
         int count = 0;
+        long checkAt = work->ScannedBytes + CheckBytes;
         while (true)
         {
             ulong entry = 0;
@@ -130,8 +134,10 @@ internal static unsafe class Marker
                 waiting++;
                 continue;
             }
-            if (++count % CheckEvery == 0)
+            if (++count >= CheckEvery || work->ScannedBytes >= checkAt)
             {
+                count = 0;
+                checkAt = work->ScannedBytes + CheckBytes;
                 if ((heedsLook && Atomic.Load(ref cs->Look) != 0) || Machine.NanoTime() >= untilNs)
                 {
                     for (; waiting != 0; waiting--)
@@ -183,12 +189,13 @@ internal static unsafe class Marker
         byte* end = p + bytes;
         if (bytes > PieceBytes)
         {
+            nuint most = PieceOf(bytes);
             if (piece == 0)
             {
-                PushPieces(work, p, (bytes + PieceBytes - 1) / PieceBytes);
+                PushPieces(work, p, (bytes + most - 1) / most);
             }
-            from = p + (piece * PieceBytes);
-            end = from + PieceBytes < end ? from + PieceBytes : end;
+            from = p + (piece * most);
+            end = from + most < end ? from + most : end;
         }
         work->ScannedBytes += end - from;
         nint* at = (nint*)type - 1;
@@ -211,7 +218,8 @@ internal static unsafe class Marker
     private static void ScanStructures(GcWork* work, byte* p, MethodTable* type, nint series, nuint piece)
     {
         nuint count = *(uint*)(p + 8);
-        nuint atOnce = PieceBytes / type->ComponentSize;
+        nuint most = PieceOf(count * type->ComponentSize);
+        nuint atOnce = most > type->ComponentSize ? most / type->ComponentSize : 1;
         nuint from = 0;
         if (count > atOnce)
         {
@@ -240,9 +248,19 @@ internal static unsafe class Marker
         }
     }
 
+    private static nuint PieceOf(nuint bytes)
+    {
+        nuint most = PieceBytes;
+        while (bytes / most >= MostPieces / 2)      // half: a piece of structures is a little smaller
+        {
+            most *= 2;
+        }
+        return most;
+    }
+
     private static void PushPieces(GcWork* work, byte* p, nuint pieces)
     {
-        for (nuint i = 1; i < pieces && i < 1 << (64 - PieceShift); i++)
+        for (nuint i = 1; i < pieces; i++)
         {
             work->Push(((ulong)p & ((1UL << PieceShift) - 1)) | ((ulong)i << PieceShift));
         }

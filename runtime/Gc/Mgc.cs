@@ -31,7 +31,7 @@ namespace Unikernel.Runtime.Gc;
 internal static unsafe partial class Mgc
 {
     private const long SliceNs = 100_000;
-    private const long PauseNs = 40_000;
+    private const long PauseNs = 20_000;
     private const long AssistNs = 20_000;
     private const int GoroutinesAtOnce = 64;
     private const long FewDirty = 64;
@@ -204,6 +204,7 @@ internal static unsafe partial class Mgc
             ScanDirty();
             DrainAll();
         }
+        NoteCandidates();
         MarkDependents();
 
         StackScan.IsClosing = true;
@@ -232,6 +233,7 @@ internal static unsafe partial class Mgc
         StartWorld();
 
         Finalizers.Wake();
+        Handles.DropCandidates();
         Sweep();
         EndCycle();
     }
@@ -349,6 +351,16 @@ internal static unsafe partial class Mgc
             Work->Flush();
             ThisCore.Release();
         }
+    }
+
+    private static void NoteCandidates()
+    {
+        ThisCore.Acquire();
+        Finalizers.NoteCandidates();
+        ThisCore.Release();
+        ThisCore.Acquire();
+        Handles.NoteCandidates();
+        ThisCore.Release();
     }
 
     private static void MarkDependents()
