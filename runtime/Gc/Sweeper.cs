@@ -126,17 +126,17 @@ internal static unsafe class Sweeper
     }
 
     /// <summary>A span for a large object, whose pages sweeping may have to free first.</summary>
-    internal static MSpan* AllocLarge(nuint pages, bool isNoScan)
+    internal static MSpan* AllocLarge(MCache* c, nuint pages, bool isNoScan)
     {
         nuint swept = 0;
         while (swept < pages && SweepSome())
         {
             swept += ChunkSpans;                // roughly as much as is taken, as Go's proportional sweep
         }
-        MSpan* s = MHeap.AllocSpan(0, isNoScan, pages);
+        MSpan* s = MHeap.AllocSpan(c, 0, isNoScan, pages);
         while (s == null && SweepSome())
         {
-            s = MHeap.AllocSpan(0, isNoScan, pages);
+            s = MHeap.AllocSpan(c, 0, isNoScan, pages);
         }
         return s;
     }

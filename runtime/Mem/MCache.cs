@@ -38,6 +38,12 @@ internal unsafe struct MCache
     /// <summary>What this core marks with.</summary>
     internal GcWork Work;
 
+    /// <summary>Pages of the heap that this core alone takes from.</summary>
+    internal PageCache Pages;
+
+    /// <summary>Unused span structures of this core.</summary>
+    internal MSpan* Structures;
+
     /// <summary>Bytes of spans this core has taken to allocate from.</summary>
     internal long AllocatedBytes;
 
@@ -81,7 +87,7 @@ internal unsafe struct MCache
             w->Span = null;
             w->Ptr = null;
             w->Limit = null;
-            MSpan* s = MCentral.Take(sizeClass, isNoScan);
+            MSpan* s = MCentral.Take(c, sizeClass, isNoScan);
             if (s == null)
             {
                 return false;
@@ -98,7 +104,8 @@ internal unsafe struct MCache
         MSpan* s = w->Span;
         uint from = s->FreeIndex;
         uint slots = s->Slots;
-        while (from < slots && MarkBits.IsTaken(s, from))
+        bool isMixed = s->Taken != 0;                       // else all slots from FreeIndex on are free
+        while (isMixed && from < slots && MarkBits.IsTaken(s, from))
         {
             from++;
         }
@@ -109,8 +116,8 @@ internal unsafe struct MCache
         }
         uint most = WindowBytes / (uint)s->SlotBytes;
         most = most == 0 || GoDebug.Settings.GcTorture != 0 ? 1 : most;     // torture: every allocation comes here
-        uint to = from + 1;
-        while (to < slots && to - from < most && !MarkBits.IsTaken(s, to))
+        uint to = isMixed ? from + 1 : from + most < slots ? from + most : slots;
+        while (isMixed && to < slots && to - from < most && !MarkBits.IsTaken(s, to))
         {
             to++;
         }
@@ -132,6 +139,7 @@ internal unsafe struct MCache
     /// <summary>World stopped: MA4. <paramref name="unmark"/>: a cycle has just marked, and what is left was marked by Open.</summary>
     internal static void Flush(MCache* c, bool unmark)
     {
+        MHeap.FlushPages(c);
         for (int i = 2; i < SizeClasses.Count * 2; i++)
         {
             AllocWindow* w = (AllocWindow*)&c->_windows[0] + i;

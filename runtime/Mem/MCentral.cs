@@ -24,7 +24,7 @@ internal static unsafe class MCentral
     private static SpinLock* Lock(int i) => (SpinLock*)Unsafe.AsPointer(ref s_lists.Locks[i]);
 
     /// <summary>A span with free slots, the caller's; null when memory is out.</summary>
-    internal static MSpan* Take(int sizeClass, bool isNoScan)
+    internal static MSpan* Take(MCache* c, int sizeClass, bool isNoScan)
     {
         int i = (sizeClass * 2) + (isNoScan ? 1 : 0);
         MSpan* s = TakePartial(i);
@@ -36,7 +36,7 @@ internal static unsafe class MCentral
         {
             return s;
         }
-        s = MHeap.AllocSpan(sizeClass, isNoScan, SizeClasses.PagesOf(sizeClass));
+        s = MHeap.AllocSpan(c, sizeClass, isNoScan, SizeClasses.PagesOf(sizeClass));
         if (s != null)
         {
             s->SweptCycle = Mgc.Cycle;

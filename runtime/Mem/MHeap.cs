@@ -26,6 +26,7 @@ internal static unsafe class MHeap
     internal const nuint PageBytes = Machine.HeapPageBytes;
 
     private const nuint GrowPages = 128;                // 1 MiB
+    private const int StructuresAtOnce = 16;
     private const ulong MaxBytes = 1UL << 40;           // what the tables have room for
 
     // The table region's parts.
@@ -44,7 +45,7 @@ internal static unsafe class MHeap
     private static MSpan* s_unused;                     // guarded by s_lock
     private static uint s_spanCount;                    // written with s_lock held; atomic
     private static nuint s_committedSpans;              // bytes of span structures; guarded by s_lock
-    private static nuint s_freshFrom;                   // no page from here on was ever used; guarded by s_lock
+    private static ulong s_freshFrom;                   // no page from here on was ever used; atomic
     private static byte* s_base;
     private static nuint s_bytes;
     private static long s_inUsePages;                   // atomic
@@ -118,27 +119,23 @@ internal static unsafe class MHeap
     private static bool IsHeld(nuint page) => page >= s_firstHeld && page < s_endHeld;
 
     /// <summary>A span for a class of slots, or of <paramref name="pages"/> for a large object (class 0); null when memory is out.</summary>
-    internal static MSpan* AllocSpan(int sizeClass, bool isNoScan, nuint pages)
+    internal static MSpan* AllocSpan(MCache* c, int sizeClass, bool isNoScan, nuint pages)
     {
-        s_lock.Acquire(LockRank.Heap);
-        MSpan* s = TakeStructure();
-        nuint page = s == null ? PageAlloc.None : AllocPages(pages);
+        MSpan* s = c->Structures;
+        nuint page = s == null ? PageAlloc.None : c->Pages.Alloc(pages);
         if (page == PageAlloc.None)
         {
-            if (s != null)
-            {
-                s->Next = s_unused;
-                s_unused = s;
-            }
+            s_lock.Acquire(LockRank.Heap);
+            s = s != null ? s : TakeStructures(c);
+            page = s == null ? PageAlloc.None : TakePages(c, pages);
             s_lock.Release();
-            return null;
+            if (page == PageAlloc.None)
+            {
+                return null;
+            }
         }
-        bool isUsed = !Machine.FreshHeapIsZero || page < s_freshFrom;
-        if (page + pages > s_freshFrom)
-        {
-            s_freshFrom = page + pages;
-        }
-        s_lock.Release();
+        c->Structures = s->Next;
+        bool isUsed = !Machine.FreshHeapIsZero || !TakeFresh(page, pages);
         Atomic.Add(ref s_inUsePages, (long)pages);
         s->Base = s_base + (page << PageShift);
         s->Pages = pages;
@@ -177,14 +174,50 @@ internal static unsafe class MHeap
         s_lock.Release();
     }
 
-    private static nuint AllocPages(nuint n)
+    // Lock held.
+    private static nuint TakePages(MCache* c, nuint n)
     {
+        if (n <= PageCache.MaxSpanPages && c->Pages.IsEmpty)
+        {
+            fixed (PageAlloc* pages = &s_pages)
+            {
+                _ = c->Pages.Fill(pages);
+            }
+            nuint cached = c->Pages.Alloc(n);
+            if (cached != PageAlloc.None)
+            {
+                return cached;
+            }
+        }
         nuint page = s_pages.Alloc(n);
         if (page == PageAlloc.None && Grow(n))
         {
             page = s_pages.Alloc(n);
         }
         return page;
+    }
+
+    // Whether nobody has had one of these pages before.
+    private static bool TakeFresh(nuint page, nuint n)
+    {
+        ulong from = Atomic.Load(ref s_freshFrom);
+        bool isFresh = page >= from;
+        while (page + n > from && !Atomic.Swap(ref s_freshFrom, from, (ulong)(page + n)))
+        {
+            from = Atomic.Load(ref s_freshFrom);
+        }
+        return isFresh;
+    }
+
+    /// <summary>World stopped: what a core's cache has of free pages goes back, so that it can serve anybody.</summary>
+    internal static void FlushPages(MCache* c)
+    {
+        s_lock.Acquire(LockRank.Heap);
+        fixed (PageAlloc* pages = &s_pages)
+        {
+            c->Pages.Flush(pages);
+        }
+        s_lock.Release();
     }
 
     // Lock held.
@@ -243,6 +276,22 @@ internal static unsafe class MHeap
         ulong first = (table + from) & ~4095UL;
         ulong end = (table + from + bytes + 4095) & ~4095UL;
         return Machine.CommitPages((void*)first, (nuint)(end - first));
+    }
+
+    // Lock held: some for a core without any; the first, or null.
+    private static MSpan* TakeStructures(MCache* c)
+    {
+        for (int i = 0; i < StructuresAtOnce; i++)
+        {
+            MSpan* s = TakeStructure();
+            if (s == null)
+            {
+                break;
+            }
+            s->Next = c->Structures;
+            c->Structures = s;
+        }
+        return c->Structures;
     }
 
     // Lock held.

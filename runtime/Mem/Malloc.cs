@@ -97,7 +97,7 @@ internal static unsafe class Malloc
         }
         nuint pages = (bytes + MHeap.PageBytes - 1) >> MHeap.PageShift;
         MCache* c = ThisCore.Acquire()->Cache;
-        MSpan* s = Sweeper.AllocLarge(pages, isNoScan);
+        MSpan* s = Sweeper.AllocLarge(c, pages, isNoScan);
         if (s == null)
         {
             ThisCore.Release();
