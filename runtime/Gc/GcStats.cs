@@ -6,6 +6,7 @@
 // Context: anywhere. Allocates nothing. Reference: Go's mstats.go, runtime/metrics.
 using System.Numerics;
 using Unikernel.Kernel;
+using Unikernel.Runtime.Sched;
 
 namespace Unikernel.Runtime.Gc;
 
@@ -98,5 +99,28 @@ internal static unsafe class GcStats
             }
         }
         return 0;
+    }
+
+    /// <summary>The program ends: GODEBUG=gcpauses=1.</summary>
+    internal static void PrintIfAsked()
+    {
+        if (GoDebug.Settings.GcPauses == 0)
+        {
+            return;
+        }
+        TraceWriter w = default;
+        w.Write("gc: "u8);
+        w.Write(Cycles);
+        w.Write(" cycles, "u8);
+        w.Write(Pauses);
+        w.Write(" pauses: p50 "u8);
+        w.Write(Quantile(500) / 1000);
+        w.Write(" us, p99 "u8);
+        w.Write(Quantile(990) / 1000);
+        w.Write(" us, max "u8);
+        w.Write(PauseMaxNs / 1000);
+        w.Write(" us, in all "u8);
+        w.Write(PauseTotalNs / 1_000_000);
+        w.Write(" ms\n"u8);
     }
 }

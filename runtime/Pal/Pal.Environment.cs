@@ -152,7 +152,11 @@ internal static unsafe class PalEnvironment
     }
 
     [RuntimeExport("SystemNative_Exit")]
-    internal static void Exit(int code) => Machine.Exit(code);
+    internal static void Exit(int code)
+    {
+        Gc.GcStats.PrintIfAsked();
+        Machine.Exit(code);
+    }
 
     // Environment.FailFast and the like; the class library has printed why.
     [RuntimeExport("SystemNative_Abort")]

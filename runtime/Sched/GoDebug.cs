@@ -16,6 +16,7 @@ internal struct GoDebugSettings
     internal int SchedTrace;            // print the scheduler's state every so many milliseconds
     internal int SchedDetail;           // 1: with every P, M and G
     internal int GcTrace;               // 1: a line for every collection
+    internal int GcPauses;              // 1: how long collections stopped the world, when the program ends
     internal int GcStopTheWorld;        // 1: collections are not concurrent
     internal int GcTorture;             // a collection at every so many-th allocation
     internal int GcCheckMark;           // 1: marking is checked by a second one with the world stopped
@@ -45,6 +46,7 @@ internal static unsafe class GoDebug
         if (key.Is("schedtrace"u8)) { return Slot(ref s.SchedTrace); }
         if (key.Is("scheddetail"u8)) { most = 1; return Slot(ref s.SchedDetail); }
         if (key.Is("gctrace"u8)) { most = 1; return Slot(ref s.GcTrace); }
+        if (key.Is("gcpauses"u8)) { most = 1; return Slot(ref s.GcPauses); }
         if (key.Is("gcstoptheworld"u8)) { most = 2; return Slot(ref s.GcStopTheWorld); }
         if (key.Is("gctorture"u8)) { return Slot(ref s.GcTorture); }
         if (key.Is("gccheckmark"u8)) { most = 1; return Slot(ref s.GcCheckMark); }

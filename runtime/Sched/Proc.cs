@@ -170,6 +170,7 @@ internal static unsafe partial class Proc
     [DoesNotReturn]
     internal static void ExitMain(int code)
     {
+        GcStats.PrintIfAsked();
         Machine.Exit(code);
         Throw.Fatal("exit returned"u8);
     }

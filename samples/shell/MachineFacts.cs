@@ -8,7 +8,7 @@ namespace Unikernel.Samples;
 /// <summary>Prints facts about the machine.</summary>
 internal static class MachineFacts
 {
-    /// <summary><c>mem</c>: memory of the machine and of the managed heap.</summary>
+    /// <summary><c>mem</c>: memory of the machine and of the managed heap, and what the collector has done.</summary>
     public static void PrintMemory(string[] args)
     {
         if (!HasNone(args, "mem"))
@@ -22,8 +22,15 @@ internal static class MachineFacts
         PrintSize("machine, usable", total);
         PrintSize("  in use", used);
         PrintSize("  free", total - used);
-        PrintSize("managed heap", GC.GetTotalMemory(forceFullCollection: false));
+        GoMemory.ReadMemStats(out MemStats stats);
+        PrintSize("managed heap", stats.HeapAlloc);
+        PrintSize("  of the machine", stats.HeapSys);
+        PrintSize("  next collection", stats.NextGC == long.MaxValue ? 0 : stats.NextGC);
+        Console.WriteLine(string.Create(CultureInfo.InvariantCulture,
+            $"collections       {stats.NumGC,12:N0}     pauses {stats.NumPauses:N0}: p50 {Microseconds(stats.PauseP50Ns)}, p99 {Microseconds(stats.PauseP99Ns)}, longest {Microseconds(stats.PauseMaxNs)}"));
     }
+
+    private static string Microseconds(long ns) => string.Create(CultureInfo.InvariantCulture, $"{ns / 1000.0:0.#} µs");
 
     /// <summary><c>uptime</c>: the wall clock and the time since boot.</summary>
     public static void PrintUptime(string[] args)
