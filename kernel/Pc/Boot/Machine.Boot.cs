@@ -12,9 +12,6 @@ public static unsafe partial class Machine
     /// <summary>Values of the protocol argument of KernelMain.</summary>
     public const int ProtocolPvh = 1, ProtocolMultiboot2 = 2;
 
-    /// <summary>Physical address p of RAM is at DirectMap + p.</summary>
-    public const ulong DirectMap = 0xffff_8000_0000_0000;
-
     private const ushort DebugExitPort = 0xf4;
     private const ulong BootMapSize = 1UL << 32;    // what boot.S maps
     private const int FwCfgMax = 2048;

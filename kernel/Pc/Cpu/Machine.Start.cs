@@ -19,7 +19,6 @@ namespace Unikernel.Kernel;
 
 public static unsafe partial class Machine
 {
-    private const ulong CoreRegionBase = 0xffff_b000_0000_0000;     // a slot for every core but the boot core
     private const ulong CoreSlotBytes = 1 << 20;
     private const int CoreTlsOffset = 8192 - 64;                    // the block ends here, in the second page
     private const ulong CoreStacksOffset = 8192;

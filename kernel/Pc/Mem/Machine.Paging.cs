@@ -21,27 +21,6 @@ public static unsafe partial class Machine
     private const ulong Global = 1 << 8;
     private const ulong NoExecute = 1UL << 63;
     private const ulong AddressMask = 0x000f_ffff_ffff_f000;
-    private const ulong KernelVma = 0xffff_ffff_8000_0000;
-    private const ulong MmioBase = 0xffff_c000_0000_0000;
-    private const ulong FirmwareBase = 0xffff_e000_0000_0000;
-
-    /// <summary>Reserved for goroutine stacks; pages appear on fault.</summary>
-    public const ulong StackRegionBase = 0xffff_a000_0000_0000;
-
-    /// <summary>Bytes reserved for goroutine stacks: 16 TiB.</summary>
-    public const ulong StackRegionSize = 0x1000_0000_0000;
-
-    /// <summary>Reserved for the runtime's tables over the heap; pages appear when committed.</summary>
-    public const ulong TableRegionBase = 0xffff_b000_0000_0000;
-
-    /// <summary>Bytes reserved for them.</summary>
-    public const ulong TableRegionSize = 0x100_0000_0000;
-
-    /// <summary>Where memory mapped by programs (mmap) lives, page by page.</summary>
-    public const ulong MapRegionBase = 0xffff_b800_0000_0000;
-
-    /// <summary>Bytes reserved for it: 8 TiB.</summary>
-    public const ulong MapRegionSize = 0x800_0000_0000;
 
     private static ulong* s_pml4;                   // immutable after InitMemory
 
@@ -227,15 +206,15 @@ public static unsafe partial class Machine
 
     /// <summary>Maps device registers, uncached, always at the same address; null when memory is out or the address is none.</summary>
     public static void* MapMmio(ulong physical, ulong bytes) =>
-        MapWindow(MmioBase, physical, bytes, Present | Writable | NoExecute | CacheDisable | WriteThrough);
+        MapWindow(MmioBase, MmioSize, physical, bytes, Present | Writable | NoExecute | CacheDisable | WriteThrough);
 
     /// <summary>Maps memory firmware has filled, read-only; null as MapMmio.</summary>
     private static byte* MapFirmware(ulong physical, ulong bytes) =>
-        (byte*)MapWindow(FirmwareBase, physical, bytes, Present | NoExecute);
+        (byte*)MapWindow(FirmwareBase, FirmwareSize, physical, bytes, Present | NoExecute);
 
-    private static void* MapWindow(ulong window, ulong physical, ulong bytes, ulong flags)
+    private static void* MapWindow(ulong window, ulong size, ulong physical, ulong bytes, ulong flags)
     {
-        if (bytes == 0 || physical >= MemoryMap.Highest || bytes > MemoryMap.Highest - physical)
+        if (bytes == 0 || physical >= size || bytes > size - physical)
         {
             return null;
         }

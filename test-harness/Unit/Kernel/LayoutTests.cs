@@ -42,6 +42,21 @@ public partial class LayoutTests
         Assert.Equal(Core.SizeBytes, sizeof(Core));
     }
 
+    // AM1: the core stacks once lay where the heap's mark bits do.
+    [Fact]
+    public void RegionsOfAddressesDoNotOverlap()
+    {
+        var constants = typeof(Machine).GetFields(BindingFlags.Static | BindingFlags.Public | BindingFlags.NonPublic)
+            .Where(f => f.IsLiteral && f.FieldType == typeof(ulong)).ToDictionary(f => f.Name, f => (ulong)f.GetRawConstantValue()!);
+        var regions = constants.Where(c => c.Key.EndsWith("Base", StringComparison.Ordinal))
+            .Select(c => (Name: c.Key, First: c.Value, Last: c.Value + (constants[c.Key[..^4] + "Size"] - 1)))
+            .OrderBy(r => r.First).ToArray();
+        Assert.Contains(regions, r => r.Name == "CoreRegionBase");
+        Assert.True(regions.Length >= 8);
+        Assert.All(regions, r => Assert.InRange(r.First, 0xffff_8000_0000_0000, r.Last));
+        Assert.All(regions.Zip(regions.Skip(1)), pair => Assert.True(pair.First.Last < pair.Second.First, $"{pair.First.Name} reaches into {pair.Second.Name}"));
+    }
+
     [Fact]
     public unsafe void TheImageLayoutHasAWordForEveryQuadOfItsTable()
     {
