@@ -4,9 +4,10 @@
 //      is on its stack: its registers are saved (PR1).
 // IV2  No goroutine is the current one of two cores.
 // IV3  Quiet, that is: every core is halted or computes. Then nothing is on its way: each runnable goroutine is on a queue,
-//      each running one on a core that computes; no core counts as looking for work.
+//      each running one on a core that computes; as many cores count as looking for work as do.
 // IV4  Quiet, and a core that may run goroutines is halted as idle, the world not being stopped: then no queue that it could take from
 //      holds anything. This is what a lost wake-up breaks.
+//      (Somebody who looks for work, and only pauses in it, is as good as a wake-up.)
 //      Rings are left out in scenarios that yield, while somebody computes: nobody is woken for one that yields.
 // IV5  Quiet: a P with timers has its core's alarm set for the first of them or earlier.
 // IV6  Quiet, and no goroutine is runnable, running or waits for a timer, a device or the console: then the deadlock has been
@@ -62,11 +63,16 @@ internal static unsafe class Invariants
                 throw new SimFailure($"IV3: goroutine {gp->Id} is running and on no core");
             }
         }
-        if (Proc.SpinningCores != 0)
+        int looking = 0;
+        for (int i = 0; i < Machine.CoresStarted; i++)
         {
-            throw new SimFailure($"IV3: {Proc.SpinningCores} cores count as looking for work, none does");
+            looking += Proc.PAt(i)->IsSpinning ? 1 : 0;
         }
-        bool isAnythingToCome = s_queued.Count != 0 || DoesAnyCompute || Proc.ConsoleWaiters != 0 || Devices.NextNs != long.MaxValue;
+        if (Proc.SpinningCores != looking)
+        {
+            throw new SimFailure($"IV3: {Proc.SpinningCores} cores count as looking for work, {looking} do");
+        }
+        bool isAnythingToCome = s_queued.Count != 0 || looking != 0 || DoesAnyCompute || Proc.ConsoleWaiters != 0 || Devices.NextNs != long.MaxValue;
         for (int i = 0; i < Machine.CoresStarted; i++)
         {
             P* p = Proc.PAt(i);
@@ -80,7 +86,11 @@ internal static unsafe class Invariants
             {
                 throw new SimFailure($"TH1, TH2: timers of P {i}");
             }
-            if (core.IsHalted && (Proc.IdleCores & (1UL << i)) != 0 && !Proc.IsWorldStopping)
+            if (core.IsHalted && !Proc.IsWorldStopping && p->Pinned.Count != 0)
+            {
+                throw new SimFailure($"IV4: core {i} is halted and has a goroutine of its own to run");
+            }
+            if (core.IsHalted && (Proc.IdleCores & (1UL << i)) != 0 && !Proc.IsWorldStopping && looking == 0)
             {
                 CheckNoWork(i);
             }
@@ -122,10 +132,6 @@ internal static unsafe class Invariants
                 throw new SimFailure($"IV4: core {idle} is halted, P {i} has {p->Runq.Entries} in its queue and "
                     + (p->Runq.NextNow == null ? "none" : "one") + " next");
             }
-        }
-        if (Proc.PAt(idle)->Pinned.Count != 0)
-        {
-            throw new SimFailure($"IV4: core {idle} is halted and has a goroutine of its own to run");
         }
     }
 

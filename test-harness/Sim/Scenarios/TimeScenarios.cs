@@ -34,6 +34,23 @@ internal static unsafe class TimeScenarios
         done.Wait();
     }
 
+    /// <summary>Sleepers that are due interrupt those that compute, who then wait behind them: not while a core is idle.</summary>
+    internal static void SleepersBesideHogs()
+    {
+        WaitGroup done = new();
+        for (int i = 0; i < 2; i++)
+        {
+            done.Go(() =>
+            {
+                Go.Sleep(TimeSpan.FromMicroseconds(3));
+                Simulation.Compute(2_000_000);
+            });
+        }
+        done.Go(() => Simulation.Compute(1_000 + (Simulation.Draw(20) * 150)));
+        Simulation.Compute(1_000_000);
+        done.Wait();
+    }
+
     /// <summary>A time-out and a wake-up that come together: one of the two wins, and both sides know which.</summary>
     internal static void TimeOutAgainstReady()
     {

@@ -119,6 +119,35 @@ internal static unsafe class WorldScenarios
         done.Wait();
     }
 
+    /// <summary>GOMAXPROCS takes cores away that goroutines are locked to: these are locked to another then, and stay there.</summary>
+    internal static void PinnedRetired()
+    {
+        int left = 1 + Simulation.Draw(Machine.CoresStarted - 1);
+        WaitGroup done = new();
+        Chan<int> c = new(0);
+        for (int i = 0; i < 3; i++)
+        {
+            done.Go(() =>
+            {
+                Go.LockOSThread();
+                int core = SchedScenarios.CoreNow();
+                Simulation.Compute(2000);
+                Go.Gosched();
+                _ = c.Receive();
+                Go.Sleep(TimeSpan.FromMicroseconds(1));
+                int now = SchedScenarios.CoreNow();
+                SimFailure.Unless(now == core || (core >= left && now == core % left), $"locked to core {core} and on core {now}");
+            });
+        }
+        Simulation.Compute(1000);
+        _ = Go.SetGoMaxProcs(left);
+        for (int i = 0; i < 3; i++)
+        {
+            c.Send(i);
+        }
+        done.Wait();
+    }
+
     /// <summary>All wait for one another: found, whoever is last to go idle.</summary>
     internal static void AllWait()
     {
