@@ -12,6 +12,8 @@
 // IV5  Quiet: a P with timers has its core's alarm set for the first of them or earlier.
 // IV6  Quiet, and no goroutine is runnable, running or waits for a timer, a device or the console: then the deadlock has been
 //      reported already, and is not found only when some later alarm makes a core look again.
+// IV7  Quiet, the world not being stopped: a core beyond GOMAXPROCS has no timers, nothing is queued there, and no goroutine is
+//      locked to it (PW1).
 // Context: whoever holds the turn; memory is looked at as it is, without steps.
 using System.Collections.Generic;
 using Unikernel.Kernel;
@@ -58,6 +60,10 @@ internal static unsafe class Invariants
             {
                 throw new SimFailure($"IV3: goroutine {gp->Id} is runnable and on no queue");
             }
+            if (gp->LockedCore != null && gp->LockedCore->Id >= Proc.MaxProcs && gp->Status != GStatus.Dead && !Proc.IsWorldStopping)
+            {
+                throw new SimFailure($"IV7: goroutine {gp->Id} is locked to core {gp->LockedCore->Id}");
+            }
             if (gp->Status == GStatus.Running && CoreOf(gp) < 0)
             {
                 throw new SimFailure($"IV3: goroutine {gp->Id} is running and on no core");
@@ -85,6 +91,10 @@ internal static unsafe class Invariants
             if (!p->Timers.CheckInvariants())
             {
                 throw new SimFailure($"TH1, TH2: timers of P {i}");
+            }
+            if (i >= Proc.MaxProcs && !Proc.IsWorldStopping && (p->Timers.Count != 0 || p->Pinned.Count != 0 || p->Runq.Entries != 0))
+            {
+                throw new SimFailure($"IV7: core {i} is retired, {p->Timers.Count} timers, {p->Runq.Entries} goroutines");
             }
             if (core.IsHalted && !Proc.IsWorldStopping && p->Pinned.Count != 0)
             {
