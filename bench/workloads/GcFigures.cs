@@ -1,5 +1,5 @@
 // What the collector did between two points: the only place here that asks a collector. Pauses come from the class
-// library's own figures, read after every cycle; Go.ReadMemStats may replace them once it is there.
+// library's own figures, read after every cycle.
 using System;
 using System.Collections.Generic;
 
@@ -13,25 +13,18 @@ internal sealed class GcFigures
     private int _cycles = GC.CollectionCount(Oldest);
     private TimeSpan _paused = GC.GetTotalPauseDuration();
 
-    /// <summary>A collection, to its end; false if there is no collector.</summary>
-    internal static bool Collect()
-    {
-        try
-        {
-            GC.Collect();
-            return true;
-        }
-        catch (PlatformNotSupportedException)
-        {
-            return false;
-        }
-    }
-
     /// <summary>Of each cycle seen, as Go's statistics have it: how long the world stood still in all, in microseconds.</summary>
     internal double[] PausesUs => [.. _pausesUs];
 
-    /// <summary>Time of all cores in collections since the beginning, in ms; null while nothing tells it.</summary>
-    internal static double? CpuMs => null;
+    /// <summary>Time of all cores in collections since the beginning, in ms.</summary>
+    internal static double CpuMs
+    {
+        get
+        {
+            GoMemory.ReadMemStats(out MemStats stats);
+            return stats.MarkCpuNs / 1e6;
+        }
+    }
 
     /// <summary>Called between cycles: sees the ones that ended since. Two at once count as two of the same length.</summary>
     internal void Poll()
