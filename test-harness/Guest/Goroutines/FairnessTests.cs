@@ -336,10 +336,7 @@ public unsafe class FairnessTests
                     }
                     to.Send(left - 1);
                 }
-                if (mine != Ring)
-                {
-                    to.Close();
-                }
+                to.Close();             // once around, and all end
             });
             input = to;
         }

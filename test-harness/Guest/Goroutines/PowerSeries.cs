@@ -1,5 +1,5 @@
 // Power series as goroutines: a series gives its next coefficient when asked, and every operation is a goroutine that
-// asks others. Context: goroutine; a series that nobody asks any more waits for ever.
+// asks others. A series that nobody asks any more waits until EndAll. Context: goroutine.
 using System;
 using System.Collections.Generic;
 
@@ -35,6 +35,8 @@ internal readonly record struct Rational(long Numerator, long Denominator)
 
 internal sealed class PowerSeries
 {
+    private static readonly List<PowerSeries> s_all = [];       // guarded by itself
+
     private readonly Chan<int> _requests;
     private readonly Chan<Rational> _values = new();
     private readonly int _asker;
@@ -43,13 +45,55 @@ internal sealed class PowerSeries
     {
         _requests = requests;
         _asker = asker;
+        lock (s_all)
+        {
+            s_all.Add(this);
+        }
+    }
+
+    /// <summary>Ends the goroutines of all series: each finds one of its channels closed.</summary>
+    public static void EndAll()
+    {
+        lock (s_all)
+        {
+            foreach (PowerSeries s in s_all)
+            {
+                if (s._asker == 0)
+                {
+                    s._requests.Close();
+                }
+                s._values.Close();
+            }
+            s_all.Clear();
+        }
+    }
+
+    private static void Run(Action body) => Go.Run(() =>
+    {
+        try
+        {
+            body();
+        }
+        catch (GoPanicException e) when (e.Message == "send on closed channel")
+        {
+            // EndAll
+        }
+    });
+
+    private static T Receive<T>(Chan<T> c)
+    {
+        if (!c.Receive(out T v))
+        {
+            Go.Goexit();
+        }
+        return v;
     }
 
     /// <summary>The next coefficient.</summary>
     public Rational Get()
     {
         _requests.Send(_asker);
-        return _values.Receive();
+        return Receive(_values);
     }
 
     public Rational[] Take(int n)
@@ -64,7 +108,7 @@ internal sealed class PowerSeries
 
     private void Put(Rational v)
     {
-        _ = _requests.Receive();
+        _ = Receive(_requests);
         _values.Send(v);
     }
 
@@ -72,7 +116,7 @@ internal sealed class PowerSeries
     {
         while (true)
         {
-            _ = _requests.Receive();
+            _ = Receive(_requests);
             _values.Send(from.Get());
         }
     }
@@ -80,7 +124,7 @@ internal sealed class PowerSeries
     private static PowerSeries Start(Action<PowerSeries> body)
     {
         var s = new PowerSeries(new Chan<int>(), 0);
-        Go.Run(() => body(s));
+        Run(() => body(s));
         return s;
     }
 
@@ -96,7 +140,7 @@ internal sealed class PowerSeries
     {
         while (true)
         {
-            _ = z._requests.Receive();
+            _ = Receive(z._requests);
             z._values.Send(u.Get() + v.Get());
         }
     });
@@ -105,7 +149,7 @@ internal sealed class PowerSeries
     {
         while (true)
         {
-            _ = z._requests.Receive();
+            _ = Receive(z._requests);
             z._values.Send(c * u.Get());
         }
     });
@@ -113,7 +157,7 @@ internal sealed class PowerSeries
     // (f + x U)(g + x V) = f g + x (f V + g U) + x² U V
     public static PowerSeries operator *(PowerSeries u, PowerSeries v) => Start(z =>
     {
-        _ = z._requests.Receive();
+        _ = Receive(z._requests);
         Rational f = u.Get();
         Rational g = v.Get();
         z._values.Send(f * g);
@@ -131,7 +175,7 @@ internal sealed class PowerSeries
     {
         var requests = new Chan<int>();
         PowerSeries[] both = [new(requests, 0), new(requests, 1)];
-        Go.Run(() => Serve(requests, both));
+        Run(() => Serve(requests, both));
         return (both[0], both[1]);
     }
 
@@ -144,7 +188,7 @@ internal sealed class PowerSeries
         Rational fetched = default;
         while (true)
         {
-            int message = requests.Receive();
+            int message = Receive(requests);
             if (message == Fetched)
             {
                 isFetching = false;
@@ -166,7 +210,7 @@ internal sealed class PowerSeries
             if (!isFetching && (waits[0] || waits[1]))
             {
                 isFetching = true;
-                Go.Run(() =>
+                Run(() =>
                 {
                     fetched = Get();
                     requests.Send(Fetched);
@@ -177,12 +221,12 @@ internal sealed class PowerSeries
 
     public PowerSeries Derivative() => Start(z =>
     {
-        _ = z._requests.Receive();
+        _ = Receive(z._requests);
         _ = Get();
         z._values.Send(Get());
         for (int i = 2; ; i++)
         {
-            _ = z._requests.Receive();
+            _ = Receive(z._requests);
             z._values.Send(i * Get());
         }
     });
@@ -192,7 +236,7 @@ internal sealed class PowerSeries
         z.Put(constant);
         for (int i = 1; ; i++)
         {
-            _ = z._requests.Receive();
+            _ = Receive(z._requests);
             z._values.Send(new Rational(1, i) * Get());
         }
     });
@@ -204,7 +248,7 @@ internal sealed class PowerSeries
         var z = new PowerSeries(new Chan<int>(), 0);
         (PowerSeries inner, PowerSeries outer) = z.Split();
         result = rule(inner);
-        Go.Run(() => z.Copy(result));
+        Run(() => z.Copy(result));
         return outer;
     }
 
@@ -218,13 +262,13 @@ internal sealed class PowerSeries
     // 1 / (f + x U) = 1/f - x U Z / f
     public PowerSeries Inverse() => Start(z =>
     {
-        _ = z._requests.Receive();
+        _ = Receive(z._requests);
         Rational g = Get().Inverse();
         z._values.Send(g);
         var own = new PowerSeries(new Chan<int>(), 0);
         (PowerSeries fed, PowerSeries shown) = own.Split();
         PowerSeries rest = -g * (this * fed);
-        Go.Run(() =>
+        Run(() =>
         {
             own.Put(g);
             own.Copy(rest);

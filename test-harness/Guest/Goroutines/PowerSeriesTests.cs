@@ -1,11 +1,23 @@
 // Power series computed by hundreds of goroutines that ask each other: Go's powser1.go.
+using System;
 using System.Linq;
 using Xunit;
 
 namespace Unikernel.Tests.Goroutines;
 
-public class PowerSeriesTests
+public sealed class PowerSeriesTests : IDisposable
 {
+    private readonly int _before = Go.NumGoroutine;
+
+    public void Dispose()
+    {
+        while (Go.NumGoroutine > _before)
+        {
+            PowerSeries.EndAll();       // some make new ones on their way to the end
+            Go.Gosched();
+        }
+    }
+
     private static PowerSeries Ones() => PowerSeries.Of(_ => 1);
 
     private static PowerSeries X() => PowerSeries.Of(i => i == 1 ? 1 : 0);
