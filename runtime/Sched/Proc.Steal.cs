@@ -114,7 +114,7 @@ internal static unsafe partial class Proc
     }
 
     // A number coprime to n, at or after `from`: stepping by it visits all of 0 … n-1.
-    private static int CoprimeStep(int n, int from)
+    internal static int CoprimeStep(int n, int from)
     {
         for (int step = from + 1; ; step++)
         {
