@@ -31,6 +31,20 @@ internal static unsafe partial class Proc
     /// <summary>Cores that look for work.</summary>
     internal static int SpinningCores => s_spinning;
 
+    /// <summary>Whether a core that looks for work will go idle if it finds nothing now.</summary>
+    internal static bool IsAnyAboutToIdle
+    {
+        get
+        {
+            bool any = false;
+            for (int i = 0; i < s_maxProcs; i++)
+            {
+                any |= PAt(i)->IsSpinning && PAt(i)->Naps == MostNaps;
+            }
+            return any;
+        }
+    }
+
     /// <summary>Whether the world is being stopped or is stopped.</summary>
     internal static bool IsWorldStopping => s_stopping != 0;
 }

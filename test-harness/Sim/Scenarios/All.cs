@@ -14,6 +14,7 @@ internal static class All
         new() { Name = "ParkReady", Main = SchedScenarios.ParkReady },
         new() { Name = "StealFromBusy", Main = SchedScenarios.StealFromBusy, MinCores = 2 },
         new() { Name = "IdleAgainstReady", Main = SchedScenarios.IdleAgainstReady, MinCores = 2 },
+        new() { Name = "LastMoment", Main = IdleScenarios.LastMoment, MinCores = 2 },
         new() { Name = "Slices", Main = SchedScenarios.Slices },
         new() { Name = "Yields", Main = SchedScenarios.Yields, Yields = true },
         new() { Name = "Overflow", Main = SchedScenarios.Overflow, Weight = 20 },

@@ -196,27 +196,31 @@ internal static unsafe class WorldScenarios
         Go.Goexit();
     }
 
-    /// <summary>Two that wake together, one of whom is taken to another core and sleeps on there, while a third core goes idle.</summary>
+    /// <summary>Three that wake together, one of whom is taken to another core and sleeps on there, while a third core goes idle.</summary>
     internal static void Wanderers()
     {
         const int rounds = 4;
         TimeSpan time = TimeSpan.FromMicroseconds(2);
         Chan<int> c = new(0);
         WaitGroup done = new();
+        for (int i = 0; i < 2; i++)
+        {
+            done.Go(() =>
+            {
+                for (int round = 0; round < rounds; round++)
+                {
+                    Go.Sleep(time);
+                    _ = c.Receive();
+                }
+            });
+        }
         done.Go(() =>
         {
             for (int i = 0; i < rounds; i++)
             {
                 Go.Sleep(time);
-                _ = c.Receive();
-            }
-        });
-        done.Go(() =>
-        {
-            for (int i = 0; i < rounds; i++)
-            {
                 Go.Sleep(time);
-                Go.Sleep(time);
+                c.Send(i);
                 c.Send(i);
             }
         });
