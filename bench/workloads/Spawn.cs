@@ -204,7 +204,7 @@ internal static class Spawn
             Interlocked.Increment(ref woken);
             done.Done();
         };
-        _ = GcFigures.Collect();
+        GC.Collect();
         long before = Report.MemoryInUse();
         for (int i = 0; i < ParkedCount; i++)
         {
@@ -215,7 +215,7 @@ internal static class Spawn
             Go.Gosched();
         }
         Go.Sleep(TimeSpan.FromMilliseconds(10));
-        _ = GcFigures.Collect();
+        GC.Collect();
         Report.Row("memory", "bytes", "B", (double)(Report.MemoryInUse() - before) / ParkedCount);
         long start = Stopwatch.GetTimestamp();
         gate.Close();

@@ -191,7 +191,7 @@ internal static unsafe partial class Mgc
         FlushCaches(false);
         MarkBits.BeginMark();
         IsMarking = true;
-        Barrier.Set(true);
+        Barrier.Set(GoDebug.Settings.GcNoBarrier == 0);
         StackScan.BeginRound();
         ResumeUnlessStopped();
 

@@ -47,9 +47,6 @@ internal unsafe struct MCache
     /// <summary>Bytes of spans this core has taken to allocate from.</summary>
     internal long AllocatedBytes;
 
-    /// <summary>Objects and bytes of windows used up; for statistics.</summary>
-    internal long Windows;
-
     /// <summary>What the barrier has shaded and not yet handed on: Abi.inc's shade pointer goes through it.</summary>
     internal fixed ulong Shaded[ShadeBuffer.Length];
 
@@ -81,7 +78,7 @@ internal unsafe struct MCache
         {
             if (w->Span != null && OpenNext(w))
             {
-                c->Windows++;
+                Proc.GetG()->AllocatedBytes += w->Limit - w->Ptr;
                 return true;
             }
             w->Span = null;

@@ -114,6 +114,7 @@ internal static unsafe class Malloc
         s->Taken = 1;
         Volatile.Write(ref *(byte*)&s->State, (byte)SpanState.InUse);
         c->AllocatedBytes += (long)(pages << MHeap.PageShift);
+        Proc.GetG()->AllocatedBytes += (long)bytes;
         Mgc.OnAllocate(c, pages << MHeap.PageShift);
         byte* at = s->Base;
         byte* end = at + bytes;

@@ -185,7 +185,7 @@ internal static unsafe class Traceback
             }
         }
         isExact = false;
-        if (gp->Status is not (GStatus.Runnable or GStatus.Waiting))
+        if (gp->Status is not (GStatus.Runnable or GStatus.Waiting) || gp->Rsp == 0)      // 0: on its way off a core
         {
             return false;
         }
