@@ -20,6 +20,7 @@ internal struct GoDebugSettings
     internal int GcStopTheWorld;        // 1: collections are not concurrent
     internal int GcTorture;             // a collection at every so many-th allocation
     internal int GcCheckMark;           // 1: marking is checked by a second one with the world stopped
+    internal int GcNoBarrier;           // 1: a fault for tests: compiled stores are not watched, so objects get lost
     internal int ClobberFree;           // 1: freed memory is overwritten
 }
 
@@ -50,6 +51,7 @@ internal static unsafe class GoDebug
         if (key.Is("gcstoptheworld"u8)) { most = 2; return Slot(ref s.GcStopTheWorld); }
         if (key.Is("gctorture"u8)) { return Slot(ref s.GcTorture); }
         if (key.Is("gccheckmark"u8)) { most = 1; return Slot(ref s.GcCheckMark); }
+        if (key.Is("gcnobarrier"u8)) { most = 1; return Slot(ref s.GcNoBarrier); }
         if (key.Is("clobberfree"u8)) { most = 1; return Slot(ref s.ClobberFree); }
         return null;
     }
