@@ -134,7 +134,7 @@ internal static unsafe class Barrier
                 GcWork* work = &cs->Cache->Work;
                 for (byte** at = (byte**)(to + offset); at < (byte**)(to + offset + n); at++)
                 {
-                    Marker.Grey(work, *at);
+                    Marker.Guess(work, *at);        // between the references of structures lies anything
                 }
                 work->Flush();
             }

@@ -189,14 +189,15 @@ internal static unsafe class Finalizers
     }
 
     /// <summary>Lock depth raised: marks what is in the queue.</summary>
-    internal static void GreyQueue(GcWork* work)
+    internal static void GreyQueue<T>(GcWork* work)
+        where T : struct, IMarks
     {
         s_lock.Acquire(LockRank.Finalizers);
         for (Chunk* c = (Chunk*)s_queue; c != null; c = c->Next)
         {
             for (long i = 0; i < c->Count; i++)
             {
-                Marker.Grey(work, (byte*)c->Objects[i]);
+                Marker.Grey<T>(work, (byte*)c->Objects[i]);
             }
         }
         s_lock.Release();

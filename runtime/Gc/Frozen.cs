@@ -44,11 +44,12 @@ internal static unsafe class Frozen
 
     internal static void Update(nint segment, byte* allocated) => Volatile.Write(ref ((Segment*)segment)->End, (ulong)allocated);
 
-    internal static void Guess(GcWork* work)
+    internal static void Guess<T>(GcWork* work)
+        where T : struct, IMarks
     {
         for (Segment* s = (Segment*)Atomic.Load(ref s_first); s != null; s = s->Next)
         {
-            Marker.GuessRange(work, s->Start, (byte*)Volatile.Read(ref s->End));
+            Marker.GuessRange<T>(work, s->Start, (byte*)Volatile.Read(ref s->End));
         }
     }
 }

@@ -14,7 +14,7 @@ public readonly struct MemStats
     /// <summary>Objects that live, and dead ones not found yet. Go: <c>HeapAlloc</c>.</summary>
     public long HeapAlloc { get; init; }
 
-    /// <summary>All that was ever allocated, in units of what cores take at a time. Go: <c>TotalAlloc</c>.</summary>
+    /// <summary>All that was ever allocated, sizes rounded up as the allocator does. Go: <c>TotalAlloc</c>.</summary>
     public long TotalAlloc { get; init; }
 
     /// <summary>Got from the machine for objects. Go: <c>HeapSys</c>.</summary>

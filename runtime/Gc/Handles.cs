@@ -150,7 +150,8 @@ internal static unsafe class Handles
     }
 
     /// <summary>Lock depth raised: marks what strong handles hold.</summary>
-    internal static void GreyStrong(GcWork* work)
+    internal static void GreyStrong<T>(GcWork* work)
+        where T : struct, IMarks
     {
         for (Page* page = (Page*)Atomic.Load(ref s_pages); page != null; page = page->Next)
         {
@@ -158,7 +159,7 @@ internal static unsafe class Handles
             {
                 if (page->Kinds[i] is not (HandleKind.WeakShort or HandleKind.WeakLong or HandleKind.Dependent or HandleKind.Free))
                 {
-                    Marker.Grey(work, Page.At(page, i)->Object);
+                    Marker.Grey<T>(work, Page.At(page, i)->Object);
                 }
             }
         }
@@ -203,6 +204,23 @@ internal static unsafe class Handles
             s_candidates = b;
         }
         b->Items[b->Count++] = (ulong)h;
+    }
+
+    /// <summary>World stopped: marks the secondaries of all primaries that <paramref name="isMarked"/> is true of.</summary>
+    internal static void CheckDependents<T>(GcWork* work, delegate*<byte*, bool> isMarked)
+        where T : struct, IMarks
+    {
+        for (Page* page = (Page*)Atomic.Load(ref s_pages); page != null; page = page->Next)
+        {
+            for (int i = 0; i < SlotsAPage; i++)
+            {
+                Slot* h = Page.At(page, i);
+                if (page->Kinds[i] == HandleKind.Dependent && h->Object != null && isMarked(h->Object))
+                {
+                    Marker.Grey<T>(work, h->Second);
+                }
+            }
+        }
     }
 
     /// <summary>The end of a cycle.</summary>

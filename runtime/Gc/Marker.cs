@@ -9,6 +9,7 @@
 // MK4  Arrays are scanned in pieces of PieceBytes, so that no step takes long; in larger ones when there would be more
 //      than an entry can count.
 // MK5  What is popped waits in a short queue while its memory is fetched: most objects are not in the cache.
+// MK6  Which bitmap is meant is a type parameter (IMarks): the compiler makes the code once for each, without calls.
 // Context: lock depth raised. Allocates nothing but work buffers. Reference: Go's mgcmark.go; CoreCLR's gcdesc.h for
 // the format.
 using System.Runtime.CompilerServices;
@@ -22,6 +23,20 @@ using Unikernel.Runtime.Sched;
 
 namespace Unikernel.Runtime.Gc;
 
+/// <summary>Where marks go (MK6).</summary>
+internal unsafe interface IMarks
+{
+    /// <summary>Marks an object; whether it was not.</summary>
+    static abstract bool TrySet(byte* p);
+}
+
+/// <summary>The marks of the cycle.</summary>
+internal readonly unsafe struct CycleMarks : IMarks
+{
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static bool TrySet(byte* p) => MarkBits.TrySet(p);
+}
+
 internal static unsafe class Marker
 {
     private const nuint PieceBytes = 16 * 1024;
@@ -33,17 +48,24 @@ internal static unsafe class Marker
 
     /// <summary>Marks an object, if it is one of the heap's, and queues it for scanning (MK1).</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    internal static void Grey(GcWork* work, byte* p)
+    internal static void Grey(GcWork* work, byte* p) => Grey<CycleMarks>(work, p);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    internal static void Grey<T>(GcWork* work, byte* p)
+        where T : struct, IMarks
     {
         nuint offset = (nuint)(p - MHeap.Base);
-        if (offset < MHeap.RangeBytes && MarkBits.TrySet(p) && MHeap.KindOfObject(offset >> MHeap.PageShift) == PageKind.Scan)
+        if (offset < MHeap.RangeBytes && T.TrySet(p) && MHeap.KindOfObject(offset >> MHeap.PageShift) == PageKind.Scan)
         {
             work->Push((ulong)p & ((1UL << PieceShift) - 1));
         }
     }
 
     /// <summary>Marks what a word of a stack may point to (MK1).</summary>
-    internal static void Guess(GcWork* work, byte* word)
+    internal static void Guess(GcWork* work, byte* word) => Guess<CycleMarks>(work, word);
+
+    internal static void Guess<T>(GcWork* work, byte* word)
+        where T : struct, IMarks
     {
         if ((nuint)(word - MHeap.Base) >= MHeap.RangeBytes)
         {
@@ -54,7 +76,7 @@ internal static unsafe class Marker
             MSpan* before = MHeap.SpanOf(word - 1);         // one past the end of the page before
             if (before != null && before->Limit == word)
             {
-                GreySlot(work, before, before->Slots - 1);
+                GreySlot<T>(work, before, before->Slots - 1);
             }
         }
         MSpan* s = MHeap.SpanOf(word);
@@ -67,29 +89,31 @@ internal static unsafe class Marker
         {
             if (word == s->Limit)
             {
-                GreySlot(work, s, s->Slots - 1);
+                GreySlot<T>(work, s, s->Slots - 1);
             }
             return;
         }
-        GreySlot(work, s, slot);
+        GreySlot<T>(work, s, slot);
         if (slot != 0 && word == s->Base + (slot * s->SlotBytes))
         {
-            GreySlot(work, s, slot - 1);
+            GreySlot<T>(work, s, slot - 1);
         }
     }
 
-    private static void GreySlot(GcWork* work, MSpan* s, uint slot)
+    private static void GreySlot<T>(GcWork* work, MSpan* s, uint slot)
+        where T : struct, IMarks
     {
         byte* p = s->ObjectAt(slot);
         if (Volatile.Read(ref *(byte*)&s->State) == (byte)SpanState.InUse && MarkBits.IsTaken(s, slot)
-            && (*(nuint*)p != 0 || s->Magic == 0) && MarkBits.TrySet(p) && !s->IsNoScan)
+            && (*(nuint*)p != 0 || s->Magic == 0) && T.TrySet(p) && !s->IsNoScan)
         {
             work->Push((ulong)p & ((1UL << PieceShift) - 1));
         }
     }
 
     /// <summary>Every word from <paramref name="lo"/> to <paramref name="hi"/> may be a reference.</summary>
-    internal static void GuessRange(GcWork* work, byte* lo, byte* hi)
+    internal static void GuessRange<T>(GcWork* work, byte* lo, byte* hi)
+        where T : struct, IMarks
     {
         byte* heap = MHeap.Base;
         nuint range = MHeap.RangeBytes;
@@ -102,23 +126,24 @@ internal static unsafe class Marker
             // Most words are no pointers into the heap: four are looked at in one step.
             if (Vector256.LessThanAny(Vector256.Load((ulong*)at) - heaps, ranges))
             {
-                GuessIfInside(work, at[0], heap, range);
-                GuessIfInside(work, at[1], heap, range);
-                GuessIfInside(work, at[2], heap, range);
-                GuessIfInside(work, at[3], heap, range);
+                GuessIfInside<T>(work, at[0], heap, range);
+                GuessIfInside<T>(work, at[1], heap, range);
+                GuessIfInside<T>(work, at[2], heap, range);
+                GuessIfInside<T>(work, at[3], heap, range);
             }
         }
         for (; at < end; at++)
         {
-            GuessIfInside(work, *at, heap, range);
+            GuessIfInside<T>(work, *at, heap, range);
         }
     }
 
-    private static void GuessIfInside(GcWork* work, byte* word, byte* heap, nuint range)
+    private static void GuessIfInside<T>(GcWork* work, byte* word, byte* heap, nuint range)
+        where T : struct, IMarks
     {
         if ((nuint)(word - heap) < range)
         {
-            Guess(work, word);
+            Guess<T>(work, word);
         }
     }
 
@@ -145,7 +170,7 @@ internal static unsafe class Marker
                 }
                 waiting--;
                 ulong first = fetched[(at - (uint)waiting - 1) % Fetched];
-                Scan(work, AddressOf(first), (nuint)(first >> PieceShift));
+                Scan<CycleMarks>(work, AddressOf(first), PieceNumber(first));
             }
             if (entry != 0)
             {
@@ -177,9 +202,12 @@ internal static unsafe class Marker
         return true;
     }
 
-    private static byte* AddressOf(ulong entry) => (byte*)((long)(entry << (64 - PieceShift)) >> (64 - PieceShift));
+    internal static byte* AddressOf(ulong entry) => (byte*)((long)(entry << (64 - PieceShift)) >> (64 - PieceShift));
 
-    private static void Scan(GcWork* work, byte* p, nuint piece)
+    internal static nuint PieceNumber(ulong entry) => (nuint)(entry >> PieceShift);
+
+    internal static void Scan<T>(GcWork* work, byte* p, nuint piece)
+        where T : struct, IMarks
     {
         MethodTable* type = *(MethodTable**)p;
         if (type == null || !type->HasPointers)
@@ -194,16 +222,17 @@ internal static unsafe class Marker
         nint series = ((nint*)type)[-1];
         if (series > 0)
         {
-            ScanSeries(work, p, type, series, bytes, piece);
+            ScanSeries<T>(work, p, type, series, bytes, piece);
         }
         else
         {
-            ScanStructures(work, p, type, series, piece);
+            ScanStructures<T>(work, p, type, series, piece);
         }
     }
 
     // Series i lies i * 16 bytes below the count: length less the object's size, then offset in the object.
-    private static void ScanSeries(GcWork* work, byte* p, MethodTable* type, nint series, nuint bytes, nuint piece)
+    private static void ScanSeries<T>(GcWork* work, byte* p, MethodTable* type, nint series, nuint bytes, nuint piece)
+        where T : struct, IMarks
     {
         byte* from = p;
         byte* end = p + bytes;
@@ -228,14 +257,15 @@ internal static unsafe class Marker
             last = last > end ? end : last;
             for (; first < last; first += 8)
             {
-                Grey(work, *(byte**)first);
+                Grey<T>(work, *(byte**)first);
             }
         }
     }
 
     // Below the count: offset of the first element's references; then, downwards, pairs of how many references and how
     // many bytes to leave out behind them. Together they are as long as an element.
-    private static void ScanStructures(GcWork* work, byte* p, MethodTable* type, nint series, nuint piece)
+    private static void ScanStructures<T>(GcWork* work, byte* p, MethodTable* type, nint series, nuint piece)
+        where T : struct, IMarks
     {
         nuint count = *(uint*)(p + 8);
         nuint most = PieceOf(count * type->ComponentSize);
@@ -261,7 +291,7 @@ internal static unsafe class Marker
                 uint skip = pattern[(i * 2) + 1];
                 for (uint k = 0; k < references; k++, at += 8)
                 {
-                    Grey(work, *(byte**)at);
+                    Grey<T>(work, *(byte**)at);
                 }
                 at += skip;
             }
@@ -298,7 +328,7 @@ internal static unsafe class Marker
             byte* p = s->ObjectAt(i);
             if (MarkBits.IsSet(p))
             {
-                Scan(work, p, 0);
+                Scan<CycleMarks>(work, p, 0);
             }
         }
     }

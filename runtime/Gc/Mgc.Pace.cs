@@ -246,7 +246,8 @@ internal static unsafe partial class Mgc
         long n = 0;
         for (int i = 0; i < Machine.CoresStarted; i++)
         {
-            n += Proc.PAt(i)->Core->Cache->AllocatedBytes;
+            MCache* c = Proc.PAt(i)->Core->Cache;
+            n += c->AllocatedBytes - MCache.UnusedBytes(c);
         }
         return n;
     }

@@ -298,6 +298,10 @@ internal static unsafe partial class Mgc
             }
             if (isDone && !GcQueue.Overflowed)
             {
+                if (GoDebug.Settings.GcCheckMark != 0)
+                {
+                    CheckMark.Run(work);
+                }
                 return;
             }
             ResumeUnlessStopped();
@@ -309,14 +313,14 @@ internal static unsafe partial class Mgc
     {
         ThisCore.Acquire();
         Startup.DataRange(out byte* lo, out byte* hi);
-        Marker.GuessRange(Work, lo, hi);
-        Frozen.Guess(Work);
+        Marker.GuessRange<CycleMarks>(Work, lo, hi);
+        Frozen.Guess<CycleMarks>(Work);
         Work->Flush();
         ThisCore.Release();
 
         ThisCore.Acquire();
-        Handles.GreyStrong(Work);
-        Finalizers.GreyQueue(Work);
+        Handles.GreyStrong<CycleMarks>(Work);
+        Finalizers.GreyQueue<CycleMarks>(Work);
         Work->Flush();
         ThisCore.Release();
 

@@ -103,7 +103,10 @@ internal static unsafe class StackScan
     }
 
     /// <summary>Scans a goroutine; false when it runs.</summary>
-    internal static bool TryScan(GcWork* work, G* gp)
+    internal static bool TryScan(GcWork* work, G* gp) => TryScan<CycleMarks>(work, gp);
+
+    internal static bool TryScan<T>(GcWork* work, G* gp)
+        where T : struct, IMarks
     {
         while (!Atomic.Swap(ref gp->ScanLock, 0, 1))
         {
@@ -115,21 +118,22 @@ internal static unsafe class StackScan
         {
             if (rsp != 0 && gp->Status != GStatus.Dead)
             {
-                Marker.GuessRange(work, (byte*)rsp, gp->StackHi);
+                Marker.GuessRange<T>(work, (byte*)rsp, gp->StackHi);
             }
-            ScanFields(work, gp);
+            ScanFields<T>(work, gp);
         }
         Atomic.Store(ref gp->ScanLock, 0);
         return !runs;
     }
 
-    private static void ScanFields(GcWork* work, G* gp)
+    private static void ScanFields<T>(GcWork* work, G* gp)
+        where T : struct, IMarks
     {
-        Marker.Guess(work, (byte*)gp->Arg);        // may be anything
-        Marker.Grey(work, (byte*)gp->ReceiveSudog);
-        Marker.Grey(work, (byte*)gp->SendSudog);
-        Marker.Grey(work, (byte*)gp->ThreadStatics);
-        Marker.GuessRange(work, (byte*)gp->TlsBase - Stacks.TlsBytes, (byte*)gp->TlsBase);
+        Marker.Guess<T>(work, (byte*)gp->Arg);        // may be anything
+        Marker.Grey<T>(work, (byte*)gp->ReceiveSudog);
+        Marker.Grey<T>(work, (byte*)gp->SendSudog);
+        Marker.Grey<T>(work, (byte*)gp->ThreadStatics);
+        Marker.GuessRange<T>(work, (byte*)gp->TlsBase - Stacks.TlsBytes, (byte*)gp->TlsBase);
     }
 
     /// <summary>This core has just left a goroutine in the closing phase (ST3).</summary>

@@ -44,7 +44,7 @@ internal unsafe struct MCache
     /// <summary>Unused span structures of this core.</summary>
     internal MSpan* Structures;
 
-    /// <summary>Bytes of spans this core has taken to allocate from.</summary>
+    /// <summary>Bytes of windows and large objects this core has allocated, or can in its open windows.</summary>
     internal long AllocatedBytes;
 
     /// <summary>What the barrier has shaded and not yet handed on: Abi.inc's shade pointer goes through it.</summary>
@@ -78,7 +78,7 @@ internal unsafe struct MCache
         {
             if (w->Span != null && OpenNext(w))
             {
-                Proc.GetG()->AllocatedBytes += w->Limit - w->Ptr;
+                Count(c, w->Limit - w->Ptr);
                 return true;
             }
             w->Span = null;
@@ -90,10 +90,28 @@ internal unsafe struct MCache
                 return false;
             }
             w->Span = s;
-            nuint bytes = (s->Slots - s->Taken) * s->SlotBytes;
-            c->AllocatedBytes += (long)bytes;
-            Mgc.OnAllocate(c, bytes);
+            Mgc.OnAllocate(c, (s->Slots - s->Taken) * s->SlotBytes);
         }
+    }
+
+    /// <summary>Counts bytes that the goroutine on this core takes.</summary>
+    internal static void Count(MCache* c, long bytes)
+    {
+        c->AllocatedBytes += bytes;
+        Proc.GetG()->AllocatedBytes += bytes;
+    }
+
+    /// <summary>Bytes of open windows that no object has yet. Any core's: read while it may allocate, so about right.</summary>
+    internal static long UnusedBytes(MCache* c)
+    {
+        long bytes = 0;
+        for (int i = 2; i < SizeClasses.Count * 2; i++)
+        {
+            AllocWindow* w = (AllocWindow*)&c->_windows[0] + i;
+            long unused = w->Limit - w->Ptr;
+            bytes += unused > 0 && unused <= SizeClasses.MaxBytes ? unused : 0;
+        }
+        return bytes;
     }
 
     private static bool OpenNext(AllocWindow* w)
@@ -150,6 +168,7 @@ internal unsafe struct MCache
                 uint end = s->FreeIndex;
                 uint first = s->SlotOf(w->Ptr - 8);
                 first = w->Ptr >= w->Limit ? end : first;
+                c->AllocatedBytes -= w->Limit - w->Ptr;
                 if (unmark)
                 {
                     MarkBits.SetSlots(s, first, end, false);

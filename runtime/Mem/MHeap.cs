@@ -39,6 +39,7 @@ internal static unsafe class MHeap
     private const ulong PageBitmap = SpanStructures + ((MaxBytes >> PageShift) * 64);
     private const ulong PageSummaries = PageBitmap + (MaxBytes >> PageShift);
     private const ulong Caches = PageSummaries + (1UL << 32);
+    private const ulong CheckBits = Caches + (1UL << 32);
 
     private static SpinLock s_lock;
     private static PageAlloc s_pages;                   // guarded by s_lock
@@ -95,6 +96,22 @@ internal static unsafe class MHeap
     {
         byte* p = (byte*)Caches + ((ulong)core << 16);
         return Machine.CommitPages(p, bytes) ? p : null;
+    }
+
+    /// <summary>The third bitmap, of GODEBUG=gccheckmark=1.</summary>
+    internal static ulong* CheckMarks => (ulong*)CheckBits;
+
+    /// <summary>World stopped: makes the part of the third bitmap that covers a span usable and empties it; false when memory is out.</summary>
+    internal static bool ClearCheckMarks(MSpan* s)
+    {
+        const int shift = PageShift - MarkBits.BytesPerBitShift - 3;
+        nuint first = (nuint)(s->Base - s_base) >> PageShift;
+        if (!Commit(CheckBits, first << shift, s->Pages << shift))
+        {
+            return false;
+        }
+        Cpu.MemSet((byte*)CheckBits + (first << shift), 0, s->Pages << shift);
+        return true;
     }
 
     internal static bool IsInRange(byte* p) => (nuint)(p - s_base) < s_bytes;
@@ -239,7 +256,12 @@ internal static unsafe class MHeap
             return false;
         }
         nuint page = (nuint)(p - s_base) >> PageShift;
-        if (!Cover(page, want))
+        bool isCovered = Cover(page, want);
+        if (isCovered && page > s_endHeld && s_endHeld != 0)
+        {
+            isCovered = Commit(KindTable, s_endHeld, page - s_endHeld);     // others' pieces in between are of no kind
+        }
+        if (!isCovered)
         {
             return false;                       // the piece is lost, as everything will be soon
         }

@@ -113,8 +113,7 @@ internal static unsafe class Malloc
         s->FreeIndex = 1;
         s->Taken = 1;
         Volatile.Write(ref *(byte*)&s->State, (byte)SpanState.InUse);
-        c->AllocatedBytes += (long)(pages << MHeap.PageShift);
-        Proc.GetG()->AllocatedBytes += (long)bytes;
+        MCache.Count(c, (long)(pages << MHeap.PageShift));
         Mgc.OnAllocate(c, pages << MHeap.PageShift);
         byte* at = s->Base;
         byte* end = at + bytes;

@@ -19,7 +19,8 @@ internal struct GoDebugSettings
     internal int GcPauses;              // 1: how long collections stopped the world, when the program ends
     internal int GcStopTheWorld;        // 1: collections are not concurrent
     internal int GcTorture;             // a collection at every so many-th allocation
-    internal int GcNoBarrier;           // 1: a fault put in, for the test that must find it: no barrier
+    internal int GcCheckMark;           // 1: marking is checked by a second one with the world stopped
+    internal int GcNoBarrier;           // 1: a fault for tests: compiled stores are not watched, so objects get lost
     internal int ClobberFree;           // 1: freed memory is overwritten
 }
 
@@ -49,6 +50,7 @@ internal static unsafe class GoDebug
         if (key.Is("gcpauses"u8)) { most = 1; return Slot(ref s.GcPauses); }
         if (key.Is("gcstoptheworld"u8)) { most = 2; return Slot(ref s.GcStopTheWorld); }
         if (key.Is("gctorture"u8)) { return Slot(ref s.GcTorture); }
+        if (key.Is("gccheckmark"u8)) { most = 1; return Slot(ref s.GcCheckMark); }
         if (key.Is("gcnobarrier"u8)) { most = 1; return Slot(ref s.GcNoBarrier); }
         if (key.Is("clobberfree"u8)) { most = 1; return Slot(ref s.ClobberFree); }
         return null;

@@ -9,8 +9,8 @@
 //      timer (FiresUnlocked) with no lock held, so it may take the lock under which the timer is armed; it must find out
 //      for itself whether it is still due. Lock order: channel or timer, TimersLock, run queues.
 // TM5  A burst starts no more goroutines at once than a run queue takes well: the rest follows when these have run.
-// TM6  An event that lies in an object keeps it alive while in the heap. The collector finds these by ForEachTimerRoot;
-//      with goroutines running it has to shade what AddTimer puts in, too. One taken out to be fired is on g0's stack at
+// TM6  An event that lies in an object keeps it alive while in the heap. The collector finds these by ForEachTimerRoot, and
+//      AddTimer shades what it puts in while a cycle marks. One taken out to be fired is on g0's stack at
 //      most, at a raised lock depth, so never while the world is stopped.
 // TM7  Of those that fall due together the first goes to runnext, the others to the queue's end: in the order of their
 //      times, where Go lets the last one run first.
@@ -18,6 +18,7 @@
 //      read Owner and not got the lock yet must look again.
 // Context: goroutine and g0. Allocates: pages, never given back. Reference: Go's time.go.
 using Unikernel.Kernel;
+using Unikernel.Runtime.Gc;
 
 namespace Unikernel.Runtime.Sched;
 
@@ -38,6 +39,10 @@ internal static unsafe partial class Proc
         }
         e->Owner = p;
         p->Timers.Add(e);
+        if (e->FiresUnlocked)
+        {
+            Barrier.ShadeInside((byte*)e);      // TM6
+        }
         if (e->Index == 0)
         {
             SetAlarmBefore(p, e->WhenNs);
@@ -120,13 +125,14 @@ internal static unsafe partial class Proc
     }
 
     /// <summary>
-    /// World stopped: calls <paramref name="visit"/>(address, <paramref name="context"/>) with the address of every event
+    /// Lock depth raised: calls <paramref name="visit"/>(address, <paramref name="context"/>) with the address of every event
     /// that is in a heap and lies in an object: a reference to somewhere in the middle of the object, which must live on.
     /// </summary>
     internal static void ForEachTimerRoot(delegate*<void*, void*, void> visit, void* context)
     {
         for (int i = 0; i < Machine.CoresStarted; i++)
         {
+            PAt(i)->TimersLock.Acquire(LockRank.Timers);        // entries move when others come and go
             ref TimerHeap heap = ref PAt(i)->Timers;
             for (int at = 0; at < heap.Length; at++)
             {
@@ -136,6 +142,7 @@ internal static unsafe partial class Proc
                     visit(e, context);
                 }
             }
+            PAt(i)->TimersLock.Release();
         }
     }
 
