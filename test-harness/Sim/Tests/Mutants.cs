@@ -44,8 +44,6 @@ internal static class Mutants
             ("isLast && Atomic.Load(ref other->Turns) == turns ? other", "isLast ? other")),
         new("NextNeverTaken", "PS2: runnext of one that computes is left to it", ["StealFromBusy"],
             ("isLast && Atomic.Load(ref other->Turns) == turns ? other", "isLast && other->Id < 0 ? other")),
-        new("OnlyEntryTooSoon", "PS2: the only entry of a ring is taken at first sight", ["PairBesideThief"],
-            ("n > 1 || (isLast && (wereEmpty & bit) == 0)", "n > 0")),
         new("OnlyEntryNeverTaken", "PS2: the only entry of a ring stays there", ["StealFromBusy", "Slices"],
             ("n > 1 || (isLast && (wereEmpty & bit) == 0)", "n > 1")),
         new("NextTakenUnchecked", "RQ3: a thief does not ask whether runnext is still the same", ["StealFromBusy", "IdleAgainstReady"],
