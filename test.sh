@@ -2,7 +2,7 @@
 # Builds everything and runs all tests: ./test.sh [--fast] [--sim] [--seeds N] [--filter TEXT]
 #   --fast         host tests only (no virtual machine)
 #   --sim          the simulation only; SIM_SCENARIO=name SIM_SEED=n ./test.sh --sim runs one seed again and prints its trace
-#   --seeds N      so many seeds of each scenario of the simulation, 1500 if not given
+#   --seeds N      so many seeds of each scenario of the simulation, 800 if not given
 #   --filter TEXT  only tests whose full name contains TEXT
 # The last line is "N passed, N failed"; the exit code is non-zero if any failed or something broke before.
 set -uo pipefail

@@ -38,7 +38,7 @@ internal static class All
         new() { Name = "AllWait", Main = WorldScenarios.AllWait, Fatal = WorldScenarios.Deadlock },
         new() { Name = "AllWaitOnFewer", Main = WorldScenarios.AllWaitOnFewer, MinCores = 2, Fatal = WorldScenarios.Deadlock },
         new() { Name = "MainGone", Main = WorldScenarios.MainGone, Fatal = WorldScenarios.NoGoroutines },
-        new() { Name = "Wanderers", Main = WorldScenarios.Wanderers, MinCores = 3 },
+        new() { Name = "Wanderers", Main = WorldScenarios.Wanderers, MinCores = 3, Weight = 4 },
         new() { Name = "NoFalseDeadlock", Main = WorldScenarios.NoFalseDeadlock },
     ];
 }

@@ -11,7 +11,8 @@ internal static unsafe class IdleScenarios
 {
     private const long LongNs = 1_000_000;
     private const int MostWaits = 400;
-    private const int MostSteps = 600;
+    private const int MostSteps = 60;
+    private const long FirstNs = 11_000;        // a nap and most of the looks after it
 
     /// <summary>One or two compute, and make work just when the last core that looks for some gives up, or long after.</summary>
     internal static void LastMoment()
@@ -40,6 +41,7 @@ internal static unsafe class IdleScenarios
         {
             Simulation.Compute(700);
         }
+        Simulation.Compute(FirstNs + (Simulation.Draw(600) * 8));
         int steps = Simulation.Draw(MostSteps);
         for (int i = 0; i < steps && Proc.SpinningCores != 0; i++)
         {

@@ -200,7 +200,7 @@ internal static unsafe class WorldScenarios
     internal static void Wanderers()
     {
         const int rounds = 4;
-        TimeSpan time = TimeSpan.FromMicroseconds(2);
+        TimeSpan time = TimeSpan.FromMicroseconds(200);       // until after the naps
         Chan<int> c = new(0);
         WaitGroup done = new();
         for (int i = 0; i < 2; i++)
@@ -228,7 +228,7 @@ internal static unsafe class WorldScenarios
         {
             for (int i = 0; i < rounds; i++)
             {
-                Simulation.Compute(1500 + (Simulation.Draw(10) * 100));
+                Simulation.Compute(190_000 + (Simulation.Draw(150) * 100));
                 Go.Sleep(TimeSpan.FromMicroseconds(Simulation.Draw(3)));
             }
         });

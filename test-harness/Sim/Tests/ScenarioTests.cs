@@ -1,6 +1,6 @@
 // Every scenario under many seeds.
 //
-// SIM_SEEDS=n: how many of each (divided by the scenario's weight), 1500 by default; SIM_FIRST=n: the first, 1 by default.
+// SIM_SEEDS=n: how many of each (divided by the scenario's weight), 800 by default; SIM_FIRST=n: the first, 1 by default.
 // SIM_SCENARIO=name: this one only. SIM_SEED=n: this seed only, with all of its trace. SIM_BUFFERS=0: no store buffers.
 using System;
 using System.Diagnostics;
@@ -15,7 +15,7 @@ namespace Unikernel.Tests.Sim.Tests;
 
 public class ScenarioTests(ITestOutputHelper output)
 {
-    private const ulong DefaultSeeds = 1500;
+    private const ulong DefaultSeeds = 800;
 
     public static TheoryData<string> Names => [.. All.Scenarios.Select(s => s.Name)];
 
