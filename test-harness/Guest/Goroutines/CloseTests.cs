@@ -1,5 +1,6 @@
 // Go's closedchan.go, nonblock.go and the nil channel's rows of select3.go, as far as they need no select.
 using System;
+using System.Collections.Generic;
 using System.Threading;
 using Unikernel.Runtime.Sched;
 using Xunit;
