@@ -71,7 +71,7 @@ public class ShapeTests
             var to = new Node[10][];
             for (int i = 0; i < to.Length; i++)
             {
-                to[i] = from[i]?[..(i % 5)] ?? [];
+                to[i] = from[i]?[..Math.Min(i % 5, from[i].Length)] ?? [];
                 Array.Resize(ref to[i], to[i].Length + 1);
                 to[i][^1] = new Node((round * 16) + i);
             }
