@@ -266,6 +266,7 @@ internal static unsafe class Finalizers
             s_lock.Release();
             if (o == null || (*(uint*)(o - 4) & FinalizerRunBit) == 0)
             {
+                Proc.GetG()->IsSystem = o == null;      // while it runs the program's code it is shown, as Go's
                 return o;
             }
             _ = Interlocked.And(ref *(uint*)(o - 4), ~FinalizerRunBit);

@@ -55,9 +55,13 @@ internal static unsafe class Malloc
             }
             Mgc.CollectForMemory();
         }
-        FailedAllocation(type, false);
+        Fail(type);
         return null;
     }
+
+    [MayAlloc("memory is out, and no lock is held: goes to the class library's OutOfMemoryException")]
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    private static void Fail(MethodTable* type) => FailedAllocation(type, false);
 
     private static void Write(byte* p, MethodTable* type, nuint length)
     {
@@ -146,7 +150,7 @@ internal static unsafe class Malloc
         void* p = NewFast(type);
         if (p != null && !Finalizers.Register((byte*)p))
         {
-            FailedAllocation(type, false);
+            Fail(type);
         }
         return p;
     }

@@ -101,7 +101,7 @@ internal unsafe struct G
     internal int IsDirty;               // on a list through DirtyLink; atomic
     internal uint DirtyRound;           // owner: the core that runs it
     internal int ScanLock;              // held while somebody scans its stack or takes its pages; atomic
-    internal bool IsSystem;             // the runtime's own: not shown; immutable while it lives
+    internal bool IsSystem;             // the runtime's own: not shown; owner: the one who made it, then itself
     internal long AllocatedBytes;       // by it; windows count as a whole
     internal int Errno;                 // of the platform interface (runtime/Pal)
     internal byte StackClass;           // immutable

@@ -192,14 +192,14 @@ public static unsafe class Go
         return Runtime.Sched.Snapshot.Take(maxGoroutines);
     }
 
-    /// <summary>Calls <paramref name="action"/> for each goroutine that exists, class library threads included.</summary>
+    /// <summary>Calls <paramref name="action"/> for each goroutine that exists, class library threads included, the runtime's own not.</summary>
     /// <param name="action">Gets a description taken at that moment, without the method it is in; it may block.</param>
     public static void ForEach(Action<GoroutineInfo> action)
     {
         ArgumentNullException.ThrowIfNull(action);
         for (G* gp = Proc.AllFirst; gp != null; gp = gp->AllLink)
         {
-            if (gp->Status != GStatus.Dead)
+            if (gp->Status != GStatus.Dead && !gp->IsSystem)
             {
                 action(GoroutineInfo.Of(gp));
             }

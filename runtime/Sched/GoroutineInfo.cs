@@ -85,7 +85,7 @@ public sealed class SchedulerInfo
     /// <summary>Goroutines, class library threads included, by number; at most as many as were asked for.</summary>
     public IReadOnlyList<GoroutineInfo> Goroutines { get; }
 
-    /// <summary>Goroutines that exist, class library threads included.</summary>
+    /// <summary>Goroutines that exist, class library threads included, the runtime's own not.</summary>
     public int GoroutineCount { get; internal init; }
 
     /// <summary>Of these, runnable ones.</summary>

@@ -140,6 +140,10 @@ internal static unsafe class LockRanks
         LockRank.Pinned => "pinned"u8,
         LockRank.Stacks => "stacks"u8,
         LockRank.AllGoroutines => "all goroutines"u8,
+        LockRank.Collector => "collector"u8,
+        LockRank.Finalizers => "finalizers"u8,
+        LockRank.Central => "central"u8,
+        LockRank.Heap => "heap"u8,
         LockRank.Dispatch => "dispatch"u8,
         _ => "leaf"u8,
     };

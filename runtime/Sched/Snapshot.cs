@@ -88,7 +88,7 @@ internal static unsafe partial class Snapshot
         return n;
     }
 
-    private static bool Exists(G* gp) => gp->Status is not (GStatus.Dead or GStatus.Idle);
+    private static bool Exists(G* gp) => gp->Status is not (GStatus.Dead or GStatus.Idle) && !gp->IsSystem;
 
     // SS1. How many goroutines were listed.
     [MethodImpl(MethodImplOptions.NoInlining)]

@@ -7,7 +7,8 @@
 //           File.cs:34
 //
 // TB1  Only reads: stacks, G structures, unwind tables, symbols. Nothing allocates, parks or throws.
-// TB2  The runtime's own frames at the inner end (parking) and the outer end (start) are left out unless asked for.
+// TB2  The runtime's own frames at the inner end (parking) and the outer end (start) are left out unless asked for; so are its
+//      own goroutines.
 // TB3  Of more than 100 frames the 50 innermost and the 50 outermost are printed; FastWalk passes over the rest.
 // Context: anywhere, interrupt stacks included. Reference: Go's traceback.go.
 using System;
@@ -57,7 +58,7 @@ internal static unsafe class Traceback
             Machine.Print("\n"u8);
             PrintTrapped(f, Proc.GetG() == ThisCore.State->G0);
             TraceWriter w = default;
-            PrintOthers(&w, Proc.GetG());
+            PrintOthers(&w, Proc.GetG(), false);
             Machine.Print("\n"u8);
             Machine.PrintRegisters(f);
         }
@@ -69,7 +70,7 @@ internal static unsafe class Traceback
     {
         PrintTrapped(f, true);
         TraceWriter w = default;
-        PrintOthers(&w, Proc.GetG());
+        PrintOthers(&w, Proc.GetG(), true);
     }
 
     /// <summary>The trace of the current goroutine, which <paramref name="f"/> interrupted.</summary>
@@ -101,7 +102,7 @@ internal static unsafe class Traceback
         Unwinder.CaptureContext(&c);
         TraceWriter w = default;
         PrintCurrent(&w, &c, false, withRuntime);
-        PrintOthers(&w, Proc.GetG());
+        PrintOthers(&w, Proc.GetG(), withRuntime);
     }
 
     /// <summary>The calling goroutine, or all while the other cores stand still.</summary>
@@ -117,7 +118,7 @@ internal static unsafe class Traceback
         ThisCore.Acquire();
         Machine.FreezeOthers();
         PrintCurrent(w, &c, false, false);
-        PrintOthers(w, Proc.GetG());
+        PrintOthers(w, Proc.GetG(), false);
         Machine.ThawOthers();
         ThisCore.Release();
     }
@@ -140,11 +141,11 @@ internal static unsafe class Traceback
         PrintCreator(w, gp);
     }
 
-    private static void PrintOthers(TraceWriter* w, G* current)
+    private static void PrintOthers(TraceWriter* w, G* current, bool withRuntime)
     {
         for (G* gp = Proc.AllFirst; gp != null; gp = gp->AllLink)
         {
-            if (gp == current || gp->Status is GStatus.Idle or GStatus.Dead)
+            if (gp == current || gp->Status is GStatus.Idle or GStatus.Dead || (gp->IsSystem && !withRuntime))
             {
                 continue;
             }

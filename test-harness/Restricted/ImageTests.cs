@@ -41,7 +41,7 @@ public abstract class RestrictedCode(ImageUnderTest image, ITestOutputHelper out
     private static readonly string[] s_known =
     [
         "Unikernel.Runtime.Sched.Proc.FindRunnable", "Unikernel.Runtime.Sched.Proc.GoPark", "Unikernel.Runtime.Sched.Proc.RunTimers",
-        "Unikernel.Runtime.Sched.Proc.OnInterruptExit", "Unikernel.Runtime.Sched.Stacks.Take", "Unikernel.Runtime.Sched.TimerHeap.Remove",
+        "Unikernel.Runtime.Sched.Proc.OnInterruptExit", "Unikernel.Runtime.Sched.Stacks.Take", "Unikernel.Runtime.Sched.TimerHeap.Add",
         "Unikernel.Runtime.Sched.Throw.Fatal", "Unikernel.Runtime.Abi.Unwinder.Step", "Unikernel.GoTimer.Expire",
         "SchedInterrupted", "SchedAsyncPreempt", "SwitchStack", "RhpAssignRef", "RhpCheckedLockCmpXchg", "memmove",
     ];

@@ -1,6 +1,8 @@
 // Go's closedchan.go, nonblock.go and the nil channel's rows of select3.go, as far as they need no select.
 using System;
 using System.Collections.Generic;
+using System.Threading;
+using Unikernel.Runtime.Sched;
 using Xunit;
 
 namespace Unikernel.Tests.Goroutines;
@@ -188,14 +190,21 @@ public class CloseTests
 
     private static long Blocked(Action action)
     {
-        var known = new HashSet<long>();
-        Go.ForEach(g => known.Add(g.Id));
-        Go.Run(action);
         long id = 0;
-        Go.ForEach(g => id = known.Contains(g.Id) ? id : g.Id);
+        Go.Run(() =>
+        {
+            Volatile.Write(ref id, CurrentId());
+            action();
+        });
+        while (Volatile.Read(ref id) == 0)
+        {
+            Go.Gosched();
+        }
         Others.Settle();
         return id;
     }
+
+    private static unsafe long CurrentId() => Proc.GetG()->Id;
 
     private static string StateOf(long id)
     {

@@ -225,12 +225,25 @@ public unsafe class FairnessTests
     }
 
     // Two that hand a token to and fro, a thousand times longer work between for one pair than for the other: both pairs get
-    // their share of the core, within Go's own factor.
+    // their share of the core, within Go's own factor. Without shares it is a thousand, every time; a busy host may take the
+    // turns of one pair away, but not in every attempt.
     [Fact]
     public void Ping_pong_beside_a_hog_gets_its_share()
     {
         const int Factor = 20;
+        const int Attempts = 5;
         using var one = new OneCore();
+        (long hog, long light) = StepsOfTwoPairs();
+        for (int i = 1; i < Attempts && !(hog / Factor <= light && light / Factor <= hog); i++)
+        {
+            (hog, light) = StepsOfTwoPairs();
+        }
+        Assert.True(hog > 0 && light > 0);
+        Assert.True(hog / Factor <= light && light / Factor <= hog, $"{hog} steps beside {light}");
+    }
+
+    private static (long Hog, long Light) StepsOfTwoPairs()
+    {
         long hog = 0;
         long light = 0;
         bool stop = false;
@@ -247,8 +260,7 @@ public unsafe class FairnessTests
         Go.Sleep(TimeSpan.FromMilliseconds(400));
         Volatile.Write(ref stop, true);
         wg.Wait();
-        Assert.True(hog > 0 && light > 0);
-        Assert.True(hog / Factor <= light && light / Factor <= hog, $"{hog} steps beside {light}");
+        return (hog, light);
     }
 
     private static void Pass(Chan<bool> token, int steps, ref long count, ref bool stop)
