@@ -7,6 +7,7 @@ using System.Runtime.InteropServices;
 using System.Threading;
 using Xunit;
 
+#pragma warning disable CA1816      // GC.SuppressFinalize is what is tested
 namespace Unikernel.Tests.Guest.Memory;
 
 public class WeakTests
