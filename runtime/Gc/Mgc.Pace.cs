@@ -49,8 +49,9 @@ internal static unsafe partial class Mgc
     private static PacerMemory MemoryNow()
     {
         PacerMemory m;
-        m.TotalBytes = (long)(Machine.TotalMemory - Machine.FreeMemory);
-        m.HeapFreeBytes = MHeap.HeldBytes - MHeap.InUseBytes;
+        // Pages of the heap without a span count as given back: only the heap could use them, and it counts them then.
+        m.TotalBytes = (long)(Machine.TotalMemory - Machine.FreeMemory) - (MHeap.HeldBytes - MHeap.InUseBytes);
+        m.HeapFreeBytes = 0;
         m.HeapAllocBytes = Atomic.Load(ref s_heapLive);
         return m;
     }

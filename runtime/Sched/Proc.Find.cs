@@ -89,7 +89,10 @@ internal static unsafe partial class Proc
                 if (interrupted != null && mustYield)
                 {
                     GQueue overflow = default;
-                    p->Runq.KickRunNext(ref overflow);
+                    if (!p->HasReadied)                 // else runnext is a sleeper, who has not inherited anything
+                    {
+                        p->Runq.KickRunNext(ref overflow);
+                    }
                     PutGlobalOrPinned(interrupted, ref overflow);
                     interrupted = null;
                 }
