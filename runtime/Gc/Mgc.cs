@@ -85,6 +85,11 @@ internal static unsafe partial class Mgc
     internal static void OnAllocate(MCache* c, nuint bytes)
     {
         long live = Atomic.Add(ref s_heapLive, (long)bytes);
+        if ((IsMarking || s_isSweeping) && live > s_goal)
+        {
+            // Over the goal: the cycle's end comes first. Who allocates gives its turn up, the driver gets one.
+            Atomic.Or(ref ThisCore.State->Look, Look.Preempt);
+        }
         if (IsMarking)
         {
             Assist(bytes);

@@ -250,6 +250,7 @@ public class CollectTests
     [Theory]
     [InlineData(100)]
     [InlineData(-1)]
+    // Within 16 MiB, the bound of Go's own test: the limit is soft.
     public void The_memory_limit_is_obeyed(int percent)
     {
         GC.Collect();
@@ -270,7 +271,7 @@ public class CollectTests
             {
                 Garbage(5 * MiB);
                 GoMemory.ReadMemStats(out MemStats now);
-                Assert.True(now.Sys - now.HeapIdle <= limit + (8 * MiB), $"limit {limit}, in use {now.Sys - now.HeapIdle}, before {start.Sys - start.HeapIdle}");
+                Assert.True(now.Sys - now.HeapIdle <= limit + (16 * MiB), $"limit {limit}, in use {now.Sys - now.HeapIdle}, before {start.Sys - start.HeapIdle}");
             }
             GC.KeepAlive(kept);
             Assert.True(GC.CollectionCount(0) > count);
