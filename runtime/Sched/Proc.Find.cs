@@ -89,7 +89,14 @@ internal static unsafe partial class Proc
                 if (interrupted != null && mustYield)
                 {
                     GQueue overflow = default;
-                    p->Runq.KickRunNext(ref overflow);
+                    if (p->HasReadied)
+                    {
+                        p->SchedTick++;                     // who was due first goes first (TM7), with a slice of its own
+                    }
+                    else
+                    {
+                        p->Runq.KickRunNext(ref overflow);
+                    }
                     PutGlobalOrPinned(interrupted, ref overflow);
                     interrupted = null;
                 }
