@@ -23,6 +23,7 @@ public static unsafe partial class Machine
     private const int AdviseGuardInstall = 102;
     private const int AdviseGuardRemove = 103;
     private const nuint LeastMemory = 16 << 20;
+    private const nuint MostKeptForPages = 32 << 20;
 
     /// <summary>Reserved for goroutine stacks; pages appear on first touch.</summary>
     public const ulong StackRegionBase = 0x200_0000_0000;
@@ -168,13 +169,16 @@ public static unsafe partial class Machine
         UnlockMemory();
     }
 
+    // A heap that is full leaves this to stacks and to the runtime's structures.
+    private static nuint KeptForPages => s_totalMemory / 32 < MostKeptForPages ? s_totalMemory / 32 : MostKeptForPages;
+
     /// <summary>The next zeroed piece of the heap, of whole pages of HeapPageBytes; null when memory is out.</summary>
     public static void* GrowHeap(nuint bytes)
     {
         bytes = (bytes + HeapPageBytes - 1) & ~(HeapPageBytes - 1);
         LockMemory();
         var p = s_heapNext;
-        if (bytes > (nuint)(s_heapEnd - p))
+        if (s_heapEnd - p < (nint)KeptForPages || bytes > (nuint)(s_heapEnd - p) - KeptForPages)
         {
             p = null;
         }

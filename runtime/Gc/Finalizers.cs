@@ -7,6 +7,8 @@
 // FN3  An object that is queued has been reachable again since (resurrection): it is freed when it is found unreachable
 //      later, unless it is registered anew.
 // FN4  Both are chunks of a page. s_lock guards them; the collector takes from the list with the world stopped.
+// FN5  The collector, which moves objects from list to list, never needs a page: there are always chunks for all objects and
+//      one more for each list, whose first may not be full. Who makes an object provides them, or gets no memory for it.
 // Context: goroutine; as said. Allocates: pages. Reference: .NET's GC.ReRegisterForFinalize, __Finalizer.
 using System.Runtime;
 using System.Runtime.CompilerServices;
@@ -23,6 +25,7 @@ internal static unsafe class Finalizers
 {
     private const int Capacity = 510;
     private const uint FinalizerRunBit = 0x4000_0000;      // of the header word before the object
+    private const int Lists = 4;                            // those three, and one that is being emptied; FN5
     private const nuint StackBytes = 256 * 1024 - 8192;
 
     [StructLayout(LayoutKind.Sequential)]
@@ -35,9 +38,10 @@ internal static unsafe class Finalizers
 
     private static SpinLock s_lock;
     private static ulong s_registered;          // Chunk*; guarded by s_lock
-    private static ulong s_candidates;          // Chunk*; registered too; the driver's
     private static ulong s_queue;               // Chunk*; the same
     private static ulong s_free;                // Chunk*; the same
+    private static long s_chunks;               // on any list; the same
+    private static ulong s_candidates;          // Chunk*; registered too; the driver's
     private static GList s_finalizer;           // the finalizer goroutine while it waits; the same
     private static GList s_pending;             // who waits for it to be done; the same
     private static long s_registeredCount;      // the same
@@ -54,37 +58,50 @@ internal static unsafe class Finalizers
     internal static bool Register(byte* o)
     {
         s_lock.Acquire(LockRank.Finalizers);
-        bool added = Add(ref s_registered, o);
-        s_registeredCount += added ? 1 : 0;
+        bool added = Provide();
+        if (added)
+        {
+            Add(ref s_registered, o);
+            s_registeredCount++;
+        }
         s_lock.Release();
         return added;
     }
 
+    // Lock held: FN5, for one more object.
+    private static bool Provide()
+    {
+        while (s_chunks * Capacity <= s_registeredCount + s_queued + (Lists * Capacity))
+        {
+            Chunk* c = (Chunk*)Machine.AllocPage();
+            if (c == null)
+            {
+                return false;
+            }
+            c->Next = (Chunk*)s_free;
+            s_free = (ulong)c;
+            s_chunks++;
+        }
+        return true;
+    }
+
     // Lock held.
-    private static bool Add(ref ulong list, byte* o)
+    private static void Add(ref ulong list, byte* o)
     {
         Chunk* c = (Chunk*)list;
         if (c == null || c->Count == Capacity)
         {
             c = (Chunk*)s_free;
-            if (c != null)
+            if (c == null)
             {
-                s_free = (ulong)c->Next;
+                Throw.Fatal("no chunk for the lists of objects with finalizers"u8);       // FN5
             }
-            else
-            {
-                c = (Chunk*)Machine.AllocPage();
-                if (c == null)
-                {
-                    return false;
-                }
-            }
+            s_free = (ulong)c->Next;
             c->Count = 0;
             c->Next = (Chunk*)list;
             list = (ulong)c;
         }
         c->Objects[c->Count++] = (ulong)o;
-        return true;
     }
 
     // Lock held. The object added last, or null.
@@ -134,11 +151,11 @@ internal static unsafe class Finalizers
         {
             if (MarkBits.IsSet(o))
             {
-                Keep(ref marked, o);
+                Add(ref marked, o);
             }
             else
             {
-                Keep(ref unmarked, o);
+                Add(ref unmarked, o);
             }
         }
     }
@@ -156,7 +173,7 @@ internal static unsafe class Finalizers
         {
             if (MarkBits.IsSet(o))
             {
-                Keep(ref s_registered, o);
+                Add(ref s_registered, o);
             }
             else if ((*(uint*)(o - 4) & FinalizerRunBit) != 0)
             {
@@ -166,7 +183,7 @@ internal static unsafe class Finalizers
             {
                 s_registeredCount--;
                 s_queued++;
-                Keep(ref s_queue, o);
+                Add(ref s_queue, o);
                 any = true;
             }
         }
@@ -178,14 +195,6 @@ internal static unsafe class Finalizers
             }
         }
         return any;
-    }
-
-    private static void Keep(ref ulong list, byte* o)
-    {
-        if (!Add(ref list, o))
-        {
-            Throw.Fatal("out of memory for the finalizer queue"u8);
-        }
     }
 
     /// <summary>Lock depth raised: marks what is in the queue.</summary>

@@ -127,7 +127,7 @@ public static class GoMemory
 
     /// <summary>
     /// Arranges that <paramref name="cleanup"/>(<paramref name="argument"/>) runs in a goroutine of its own some time after
-    /// nobody refers to <paramref name="target"/> any more. Go: <c>runtime.AddCleanup</c>. Allocates two objects and a handle.
+    /// nobody refers to <paramref name="target"/> any more, and its finalizer, if it has one, has not saved it. Go: <c>runtime.AddCleanup</c>. Allocates two objects and a handle.
     /// </summary>
     /// <param name="target">What is watched; several clean-ups may be.</param>
     /// <param name="cleanup">What to run. It must not refer to <paramref name="target"/>, or that lives for ever.</param>
@@ -142,7 +142,7 @@ public static class GoMemory
         {
             throw new GoPanicException("runtime.AddCleanup: ptr is equal to arg, cleanup will never run");
         }
-        var watcher = new Cleanup.Watcher(() => cleanup(argument));
+        var watcher = new Cleanup.Watcher(() => cleanup(argument), Cleanup.HasFinalizer(target) ? target : null);
         Cleanup.Attach(target, watcher);
         return new Cleanup(watcher);
     }
@@ -158,6 +158,12 @@ public readonly struct Cleanup
     private readonly WeakReference<Watcher>? _watcher;
 
     internal Cleanup(Watcher watcher) => _watcher = new WeakReference<Watcher>(watcher);
+
+    internal static unsafe bool HasFinalizer(object target)
+    {
+        nint bits = System.Runtime.CompilerServices.Unsafe.As<object, nint>(ref target);
+        return (*(Runtime.Abi.MethodTable**)bits)->HasFinalizer;
+    }
 
     internal static void Attach(object target, Watcher watcher)
     {
@@ -177,12 +183,31 @@ public readonly struct Cleanup
         }
     }
 
-    internal sealed class Watcher(Action run)
+    internal sealed class Watcher
     {
-        private Action? _run = run;
+        private readonly System.Runtime.InteropServices.GCHandle _finalizable;     // the target, if it has a finalizer
+        private Action? _run;
+
+        internal Watcher(Action run, object? finalizable)
+        {
+            _run = run;
+            if (finalizable is not null)
+            {
+                _finalizable = System.Runtime.InteropServices.GCHandle.Alloc(finalizable, System.Runtime.InteropServices.GCHandleType.WeakTrackResurrection);
+            }
+        }
 
         ~Watcher()
         {
+            if (_finalizable.IsAllocated)
+            {
+                if (_finalizable.Target is not null)
+                {
+                    GC.ReRegisterForFinalize(this);         // its finalizer has still to run, or has saved it
+                    return;
+                }
+                _finalizable.Free();
+            }
             Action? run = System.Threading.Interlocked.Exchange(ref _run, null);
             if (run is not null)
             {

@@ -38,6 +38,7 @@ internal static unsafe partial class Mgc
     private static long s_goal = long.MaxValue;
     private static long s_credit;                   // bytes scanned that nobody has owed; atomic
     private static long s_pauseStartNs;
+    private static bool s_isSweeping;               // the trigger comes when all is swept; changed by the driver
     private static bool s_isForced;                 // the next cycle was asked for; guarded by s_lock
 
     /// <summary>Bytes of objects, those of the present cycle that are dead already included.</summary>
@@ -48,8 +49,9 @@ internal static unsafe partial class Mgc
     private static PacerMemory MemoryNow()
     {
         PacerMemory m;
-        m.TotalBytes = (long)(Machine.TotalMemory - Machine.FreeMemory);
-        m.HeapFreeBytes = MHeap.HeldBytes - MHeap.InUseBytes;
+        // Pages of the heap without a span count as given back: only the heap could use them, and it counts them then.
+        m.TotalBytes = (long)(Machine.TotalMemory - Machine.FreeMemory) - (MHeap.HeldBytes - MHeap.InUseBytes);
+        m.HeapFreeBytes = 0;
         m.HeapAllocBytes = Atomic.Load(ref s_heapLive);
         return m;
     }
@@ -83,6 +85,7 @@ internal static unsafe partial class Mgc
         s_now.HeapAtEnd = Atomic.Load(ref s_heapLive);
         s_now.MarkEndNs = Machine.NanoTime();
         Atomic.Store(ref s_trigger, long.MaxValue);         // until the sweep has told what is alive
+        s_isSweeping = true;
     }
 
     // All spans are swept.
@@ -99,6 +102,7 @@ internal static unsafe partial class Mgc
         result.MarkCpuNs = s_now.DriverNs + s_now.AssistNs;
         result.IdleMarkNs = s_now.IdleNs;
         s_pacer.EndCycle(result);
+        s_isSweeping = false;
         SetTrigger();
         GcStats.Cycles++;
         GcStats.Forced += s_now.IsForced ? 1 : 0;

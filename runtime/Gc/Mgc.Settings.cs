@@ -64,7 +64,7 @@ internal static unsafe partial class Mgc
 
     private static void SetTriggerUnlessMarking()
     {
-        if (!IsMarking && Atomic.Load(ref s_trigger) != long.MaxValue)
+        if (!IsMarking && !s_isSweeping)
         {
             SetTrigger();                       // else the end of the cycle does
         }
@@ -85,6 +85,10 @@ internal static unsafe partial class Mgc
         if (bytes > (long)(Machine.TotalMemory / 2))
         {
             return AmountTooLarge;
+        }
+        if (s_noGcBytes != 0)
+        {
+            return AlreadyInProgress;
         }
         Collect();
         s_lock.Acquire(LockRank.Collector);

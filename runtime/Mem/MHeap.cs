@@ -226,6 +226,25 @@ internal static unsafe class MHeap
         return isFresh;
     }
 
+    /// <summary>
+    /// Pages for another use, which never come back: the machine has none left, and the heap has some to spare. Anything
+    /// may be in them; null when there are none.
+    /// </summary>
+    internal static void* GiveAway(nuint bytes)
+    {
+        nuint n = (bytes + PageBytes - 1) >> PageShift;
+        s_lock.Acquire(LockRank.Heap);
+        nuint page = s_pages.Alloc(n);
+        s_lock.Release();
+        if (page == PageAlloc.None)
+        {
+            return null;
+        }
+        _ = TakeFresh(page, n);
+        Atomic.Add(ref s_heldPages, -(long)n);
+        return s_base + (page << PageShift);
+    }
+
     /// <summary>World stopped: what a core's cache has of free pages goes back, so that it can serve anybody.</summary>
     internal static void FlushPages(MCache* c)
     {

@@ -289,6 +289,10 @@ internal static unsafe class Memory
             }
             if (grown == null)
             {
+                grown = (Header*)Mem.MHeap.GiveAway(want);
+            }
+            if (grown == null)
+            {
                 return null;
             }
             grown->Fresh = want;

@@ -89,11 +89,7 @@ internal static unsafe partial class Proc
                 if (interrupted != null && mustYield)
                 {
                     GQueue overflow = default;
-                    if (p->HasReadied)
-                    {
-                        p->SchedTick++;                     // who was due first goes first (TM7), with a slice of its own
-                    }
-                    else
+                    if (!p->HasReadied)                 // else runnext is a sleeper, who has not inherited anything
                     {
                         p->Runq.KickRunNext(ref overflow);
                     }

@@ -205,6 +205,7 @@ internal static unsafe partial class Proc
             return before;
         }
         StopTheWorld();
+        P* self = ThisCore.State->P;
         RunQueue.IsAlone = n == 1;
         Atomic.Store(ref s_maxProcs, n);
         for (int i = n; i < before; i++)
@@ -217,7 +218,12 @@ internal static unsafe partial class Proc
         }
         for (int i = 0; i < Machine.CoresStarted; i++)
         {
-            Atomic.Or(ref PAt(i)->Core->Look, Look.Preempt | Look.Alarm);       // each sees where it belongs now
+            // Each sees where it belongs now. An interrupt, too: those at rest are not woken by StartTheWorld.
+            Atomic.Or(ref PAt(i)->Core->Look, Look.Preempt | Look.Alarm);
+            if (PAt(i) != self)
+            {
+                Machine.InterruptCore(i);
+            }
         }
         StartTheWorld();
         return before;

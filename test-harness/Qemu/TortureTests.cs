@@ -11,9 +11,9 @@ public class TortureTests
 
     // A collection at every K-th allocation, and what is freed is overwritten.
     [Theory]
-    [InlineData("MutatorTests", 1, 25)]
-    [InlineData("MutatorTests", 2, 25)]
-    [InlineData("MutatorTests", 4, 25)]
+    [InlineData("GraphTests", 1, 25)]
+    [InlineData("GraphTests", 2, 25)]
+    [InlineData("GraphTests", 4, 25)]
     [InlineData("RootTests", 2, 7)]
     [InlineData("LanguageTests", 2, 3)]
     [InlineData("ExceptionTests", 2, 1)]
@@ -31,7 +31,7 @@ public class TortureTests
     [InlineData(2)]
     public async Task Stopping_the_world_for_all_of_it_is_right_too(int cores)
     {
-        await using Vm vm = Vm.Start("Guest", "MutatorTests GODEBUG=gcstoptheworld=1,clobberfree=1", BootRoute.Linux, "1G", cores: cores);
+        await using Vm vm = Vm.Start("Guest", "GraphTests GODEBUG=gcstoptheworld=1,clobberfree=1", BootRoute.Linux, "1G", cores: cores);
         Assert.Equal(0, await vm.WaitForExit(Seconds));
     }
 
@@ -39,7 +39,7 @@ public class TortureTests
     [Fact]
     public async Task Without_the_barrier_the_mutator_fails()
     {
-        await using Vm vm = Vm.Start("Guest", "MutatorTests MUTATOR_STEPS=200000 GODEBUG=gcnobarrier=1,clobberfree=1", BootRoute.Linux, "1G", cores: 2);
+        await using Vm vm = Vm.Start("Guest", "GraphTests MUTATOR_STEPS=200000 GODEBUG=gcnobarrier=1,clobberfree=1", BootRoute.Linux, "1G", cores: 2);
         Assert.NotEqual(0, await vm.WaitForExit(Seconds));
     }
 }

@@ -20,6 +20,7 @@ public static unsafe partial class Machine
     private const ulong HugeBytes = 1 << 30;
     private const ulong LeastMemory = 14 << 20;     // a machine of 16 MiB shows this much above the first
     private const ulong LeastFree = 4 << 20;
+    private const nuint MostKeptForFrames = 32 << 20;
     private const int MaxRanges = 128;
 
     /// <summary>A stack keeps this much, at its top, when its goroutine has ended.</summary>
@@ -239,6 +240,9 @@ public static unsafe partial class Machine
         Cpu.RestoreInterrupts(flags);
     }
 
+    // A heap that is full leaves this to stacks and to the runtime's structures.
+    private static nuint KeptForFrames => s_totalMemory / 32 < MostKeptForFrames ? s_totalMemory / 32 : MostKeptForFrames;
+
     /// <summary>
     /// The next piece of the heap, of whole pages of HeapPageBytes; usually right after the last. What it holds is
     /// anything (FreshHeapIsZero). Null when memory is out.
@@ -248,7 +252,7 @@ public static unsafe partial class Machine
         bytes = (bytes + HeapPageBytes - 1) & ~(HeapPageBytes - 1);
         var flags = LockFrames();
         var p = (byte*)(((ulong)s_heapNext + HeapPageBytes - 1) & ~(ulong)(HeapPageBytes - 1));
-        if (s_heapEnd < p || bytes > (nuint)(s_heapEnd - p))
+        if (s_heapEnd - p < (nint)KeptForFrames || bytes > (nuint)(s_heapEnd - p) - KeptForFrames)
         {
             p = null;
         }

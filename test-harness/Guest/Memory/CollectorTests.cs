@@ -17,6 +17,8 @@ public class CollectorTests
     private const int Many = 100;
     private const int Nearly = 90;
 
+    private static object? s_sink;          // what is stored here is really made
+
     private static int s_finalized;
     private static object? s_resurrected;
 
@@ -66,6 +68,7 @@ public class CollectorTests
         GCMemoryInfo info = GC.GetGCMemoryInfo();
         Assert.True(info.Index > 0 && info.HeapSizeBytes > 0 && info.TotalCommittedBytes >= info.HeapSizeBytes);
         Assert.True(GC.GetTotalPauseDuration() > TimeSpan.Zero);
+        GC.KeepAlive(block);
     }
 
     [Fact]
@@ -75,11 +78,11 @@ public class CollectorTests
         GoMemory.ReadMemStats(out MemStats before);
         for (int i = 0; i < 200_000; i++)
         {
-            _ = new byte[100 + (i % 50)];
+            s_sink = new byte[100 + (i % 50)];
         }
         for (int i = 0; i < 200; i++)
         {
-            _ = new byte[200_000];
+            s_sink = new byte[200_000];
         }
         GoMemory.ReadMemStats(out MemStats after);
         Assert.True(after.NumGC > before.NumGC);
@@ -120,11 +123,12 @@ public class CollectorTests
         {
             for (int i = 0; i < Many; i++)
             {
-                _ = new Finalizable();
+                s_sink = new Finalizable();
 #pragma warning disable CA1816      // it is what is tested
                 GC.SuppressFinalize(new Finalizable());
 #pragma warning restore CA1816
             }
+            s_sink = null;
         });
         CollectAndFinalize();
         Assert.InRange(s_finalized, Nearly, Many);
@@ -252,7 +256,7 @@ public class CollectorTests
         int before = GC.CollectionCount(2);
         for (int i = 0; i < 3000; i++)
         {
-            _ = new byte[1000];
+            s_sink = new byte[1000];
         }
         Assert.Equal(before, GC.CollectionCount(2));
         GC.EndNoGCRegion();
@@ -269,14 +273,14 @@ public class CollectorTests
             int before = GC.CollectionCount(2);
             for (int i = 0; i < 20_000; i++)
             {
-                _ = new byte[1000];
+                s_sink = new byte[1000];
             }
             Assert.Equal(before, GC.CollectionCount(2));
             GoMemory.ReadMemStats(out MemStats stats);
-            Assert.Equal(long.MaxValue, GoMemory.SetMemoryLimit(stats.Sys + (8 << 20)));
+            Assert.Equal(long.MaxValue, GoMemory.SetMemoryLimit(stats.Sys - stats.HeapIdle + (8 << 20)));
             for (int i = 0; i < 40_000; i++)
             {
-                _ = new byte[1000];
+                s_sink = new byte[1000];
             }
             Assert.True(GC.CollectionCount(2) > before);        // the limit alone asks for them
             GoMemory.ReadMemStats(out MemStats after);

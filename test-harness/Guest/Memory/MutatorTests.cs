@@ -1,167 +1,111 @@
-// Random changes of an object graph while collections run, against a model: no object may be lost or freed early.
-//
-// Each goroutine owns holders with nine places for a leaf: fields, elements of an array, and fields of structures in an
-// array. The model knows the number of the leaf in each place, and a leaf knows its own, its text and its successor's.
-// With GODEBUG=clobberfree=1 a leaf that was freed is not what it was. Without the barrier (gcnobarrier=1) this must fail:
-// GcTortureTests on the host side.
+// Safety: no object is lost or freed early, whatever refers to it. See Mutator.cs; kernel arguments for long runs:
+// MUTATE_STEPS=n for each goroutine, MUTATE_SEED=n.
 using System;
 using System.Globalization;
 using System.Threading;
 using Xunit;
 
-namespace Unikernel.Tests.Memory;
+namespace Unikernel.Tests.Guest.Memory;
 
 public class MutatorTests
 {
-    private const int Holders = 64;
-    private const int Places = 9;
-    private const int Goroutines = 4;
+#if LINUX
+    private const int LeastSteps = 4000;
+#else
+    private const int LeastSteps = 800;
+#endif
+    private const int Collections = 5;
 
-    private sealed class Leaf(int id, Leaf? next)
-    {
-        internal readonly int Id = id;
-        internal readonly Leaf? Next = next;
-        internal readonly string Text = id.ToString(CultureInfo.InvariantCulture);
-    }
-
-#pragma warning disable CS0649      // they are there to lie around the reference
-    private struct Pair
-    {
-        internal long Before;
-        internal Leaf? Value;
-        internal int After;
-    }
-#pragma warning restore CS0649
-
-    private sealed class Holder
-    {
-        internal Leaf? First;
-        internal Leaf? Second;
-        internal readonly Leaf?[] Array = new Leaf?[4];
-        internal readonly Pair[] Pairs = new Pair[3];
-
-        internal ref Leaf? At(int place)
-        {
-            switch (place)
-            {
-                case 0:
-                    return ref First;
-                case 1:
-                    return ref Second;
-                case < 6:
-                    return ref Array[place - 2];
-                default:
-                    return ref Pairs[place - 6].Value;
-            }
-        }
-    }
-
-    private static int Steps => int.TryParse(Environment.GetEnvironmentVariable("MUTATOR_STEPS"), out int n) ? n : 6000;
+    private static ulong Argument(string name, ulong without) =>
+        ulong.TryParse(Environment.GetEnvironmentVariable(name), CultureInfo.InvariantCulture, out ulong value) ? value : without;
 
     [Theory]
-    [InlineData(1)]
-    [InlineData(2)]
-    public void Nothing_is_lost(int seed)
+    [InlineData(1, 0x5EED_0001UL)]
+    [InlineData(3, 0x5EED_0002UL)]
+    [InlineData(8, 0x5EED_0003UL)]
+    public void Graphs_stay_what_the_model_says(int goroutines, ulong seed)
     {
-        bool stop = false;
-        var collector = new WaitGroup();
-        collector.Go(() =>
-        {
-            while (!Volatile.Read(ref stop))
-            {
-                GC.Collect();
-            }
-        });
-        var failures = new string?[Goroutines];
-        var mutators = new WaitGroup();
-        for (int i = 0; i < Goroutines; i++)
+        seed = Argument("MUTATE_SEED", seed);
+        int steps = (int)Argument("MUTATE_STEPS", (ulong)(LeastSteps / goroutines));
+        int collections = GC.CollectionCount(0);
+        long taken = 0;
+        Exception? failure = null;
+        var buffered = new Chan<Node>(8);
+        var direct = new Chan<Node>();
+        var wg = new WaitGroup();
+        int running = goroutines;
+        for (int i = 0; i < goroutines; i++)
         {
             int number = i;
-            mutators.Go(() => failures[number] = Mutate(new Random((seed * 1000) + number)));
+            wg.Go(() =>
+            {
+                try
+                {
+                    var m = new Mutator(number, (seed * 0x1_0001) + (ulong)number + 1, buffered, direct);
+                    m.Run(steps, () => Volatile.Read(ref failure) is not null || GC.CollectionCount(0) - collections >= Collections);
+                    Interlocked.Add(ref taken, m.Steps);
+                }
+                catch (Exception e)
+                {
+                    Volatile.Write(ref failure, e);
+                }
+                Interlocked.Decrement(ref running);
+            });
         }
-        mutators.Wait();
-        Volatile.Write(ref stop, true);
-        collector.Wait();
-        Assert.All(failures, Assert.Null);
+        // Parked with references in their hands, on either side: direct -> buffered -> the last.
+        var last = new Chan<Node>();
+        wg.Go(() => Relay(direct, buffered, ref failure));
+        wg.Go(() => Relay(direct, buffered, ref failure));
+        var relays = new WaitGroup();
+        relays.Go(() =>
+        {
+            Relay(buffered, last, ref failure);
+            last.Close();
+        });
+        relays.Go(() => Receive(last, ref failure));
+        while (Volatile.Read(ref running) > 0)
+        {
+            GC.Collect();
+            Go.Sleep(TimeSpan.FromMicroseconds(200));
+        }
+        direct.Close();
+        wg.Wait();
+        buffered.Close();
+        relays.Wait();
+        Console.WriteLine($"mutator: {taken} steps, {GC.CollectionCount(0) - collections} collections, seed {seed}");
+        Assert.True(failure is null, $"seed {seed} with {goroutines} goroutines: {failure}");
     }
 
-    private static string? Mutate(Random random)
+    private static void Relay(Chan<Node> from, Chan<Node> to, ref Exception? failure)
     {
-        var holders = new Holder[Holders];
-        var model = new int[Holders, Places];
-        for (int i = 0; i < Holders; i++)
+        try
         {
-            holders[i] = new Holder();
-        }
-        int lastId = 0;
-        for (int step = 0; step < Steps; step++)
-        {
-            int a = random.Next(Holders);
-            int b = random.Next(Holders);
-            int p = random.Next(Places);
-            int q = random.Next(Places);
-            ref Leaf? from = ref holders[a].At(p);
-            ref Leaf? to = ref holders[b].At(q);
-            switch (random.Next(4))
+            while (from.Receive(out Node n))
             {
-                case 0:
-                    to = New(++lastId);
-                    model[b, q] = lastId;
-                    break;
-                case 1:
-                    to = from;
-                    model[b, q] = model[a, p];
-                    if (a != b || p != q)
-                    {
-                        from = null;                // from now on only `to` has it
-                        model[a, p] = 0;
-                    }
-                    break;
-                case 2:
-                    (from, to) = (to, from);
-                    (model[a, p], model[b, q]) = (model[b, q], model[a, p]);
-                    break;
-                default:
-                    // Whole structures and arrays are copied: the barrier for many references at once.
-                    Array.Copy(holders[a].Pairs, holders[b].Pairs, 3);
-                    Array.Copy(holders[a].Array, holders[b].Array, 4);
-                    for (int k = 2; k < Places; k++)
-                    {
-                        model[b, k] = model[a, k];
-                    }
-                    break;
-            }
-            if (step % 500 == 499)
-            {
-                string? failure = Check(holders, model);
-                if (failure is not null)
-                {
-                    return $"step {step}: {failure}";
-                }
+                n.CheckDeep(n.Id, 3);
+                to.Send(n);
             }
         }
-        return Check(holders, model);
+        catch (Exception e)
+        {
+            Volatile.Write(ref failure, e);
+        }
     }
 
-    private static Leaf New(int id) => new(id, new Leaf(-id, new Leaf(id, null)));
-
-    private static string? Check(Holder[] holders, int[,] model)
+    // Slower than they are sent.
+    private static void Receive(Chan<Node> from, ref Exception? failure)
     {
-        for (int i = 0; i < Holders; i++)
+        try
         {
-            for (int k = 0; k < Places; k++)
+            foreach (Node n in from)
             {
-                Leaf? leaf = holders[i].At(k);
-                int id = model[i, k];
-                bool isRight = id == 0 ? leaf is null
-                    : leaf is not null && leaf.Id == id && leaf.Text == id.ToString(CultureInfo.InvariantCulture)
-                        && leaf.Next!.Id == -id && leaf.Next.Next!.Id == id;
-                if (!isRight)
-                {
-                    return $"holder {i}, place {k} should have leaf {id}";
-                }
+                n.CheckDeep(n.Id, 3);
+                Go.Gosched();
             }
         }
-        return null;
+        catch (Exception e)
+        {
+            Volatile.Write(ref failure, e);
+        }
     }
 }

@@ -27,6 +27,8 @@ public class RootTests
         internal readonly int Sum => A.Value + B.Value + C.Value + D.Value;
     }
 
+    private static object? s_sink;          // what is stored here is really made
+
     private static Marked? s_static;
 
     [ThreadStatic]
@@ -44,7 +46,7 @@ public class RootTests
                 GC.Collect();
                 for (int i = 0; i < 200; i++)
                 {
-                    _ = new Marked(-i);         // takes the place of whatever is freed wrongly
+                    s_sink = new Marked(-i);         // takes the place of whatever is freed wrongly
                 }
             }
         });
@@ -67,7 +69,7 @@ public class RootTests
         for (int i = 0; i < 5; i++)
         {
             GC.Collect();
-            _ = new int[100];
+            s_sink = new int[100];
         }
         Assert.Equal(100, middle.Length);
         for (int i = 0; i < middle.Length; i++)
@@ -270,7 +272,7 @@ public class RootTests
             GC.Collect();
             for (int k = 0; k < 1000; k++)
             {
-                _ = new Marked(-1);
+                s_sink = new Marked(-1);
             }
         }
         for (int i = 0; i < all.Length - 1; i += 997)
