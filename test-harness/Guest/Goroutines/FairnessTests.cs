@@ -14,6 +14,7 @@ public unsafe class FairnessTests
     [InlineData(true)]
     public void As_many_goroutines_as_cores_run_at_the_same_time(bool withTimers)
     {
+        using var none = new NoCollections();
         int procs = Go.GoMaxProcs;
         const int Rounds = 4;
         const int Turns = 3;

@@ -23,6 +23,7 @@ internal static class Others
     /// <summary>Runs body(core) on every core, tied to it; returns when all have begun. The caller waits meanwhile: its core is needed.</summary>
     public static unsafe WaitGroup OnEachCore(Action<int> body)
     {
+        using var none = new NoCollections();
         int cores = Go.GoMaxProcs;
         int arrived = 0;
         var begun = new WaitGroup();
@@ -47,6 +48,19 @@ internal static class Others
         begun.Wait();
         return wg;
     }
+}
+
+/// <summary>
+/// While it lives, nothing is collected. For tests in which a goroutine that cannot be interrupted waits for another one: a
+/// collection between the two would wait for the first, on the core that the second needs.
+/// </summary>
+internal sealed class NoCollections : IDisposable
+{
+    private readonly int _before = GoMemory.SetGCPercent(-1);
+
+    public NoCollections() => GC.Collect();         // returns when no cycle is under way
+
+    public void Dispose() => GoMemory.SetGCPercent(_before);
 }
 
 /// <summary>While it lives, one core runs all goroutines: for tests of an order, as Go's own do with GOMAXPROCS(1).</summary>

@@ -400,8 +400,8 @@ public unsafe class TimerTests
     }
 
     // All fall due while this goroutine keeps its core, so that one look at the heap finds them. A woken one that is preempted
-    // before it has told so comes last, and on a busy host any may be: so there are several attempts, of which one that
-    // always lets the last run first never makes one.
+    // before it has told so comes last, and on a busy host any may be: so there are several attempts, of which a scheduler
+    // with another order succeeds in none (one that put the first behind the rest did not).
     [Fact]
     public void Those_due_together_run_in_the_order_of_their_times()
     {
