@@ -9,7 +9,6 @@ namespace Unikernel.Runtime.Gc;
 
 internal struct CpuLimiter
 {
-    internal const long UpdatePeriodNs = 10_000_000;        // Account at least so often
     internal const long CapacityPerCoreNs = 1_000_000_000;
 
     private long _fillNs;

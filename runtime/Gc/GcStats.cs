@@ -19,7 +19,6 @@ internal static unsafe class GcStats
     private struct Table
     {
         internal fixed long PauseNs[Kept];
-        internal fixed long PauseEndNs[Kept];
         internal fixed long Histogram[Buckets];
     }
 
@@ -49,7 +48,6 @@ internal static unsafe class GcStats
     {
         int i = (int)(Pauses % Kept);
         s_table.PauseNs[i] = ns;
-        s_table.PauseEndNs[i] = Machine.NanoTime();
         Pauses++;
         PauseTotalNs += ns;
         PauseMaxNs = ns > PauseMaxNs ? ns : PauseMaxNs;
@@ -58,8 +56,6 @@ internal static unsafe class GcStats
 
     /// <summary>The duration of a pause, 0 = the last one, 255 the oldest kept; 0 when there was none.</summary>
     internal static long PauseAt(int back) => back < Pauses && back < Kept ? s_table.PauseNs[(Pauses - 1 - back) % Kept] : 0;
-
-    internal static long PauseEndAt(int back) => back < Pauses && back < Kept ? s_table.PauseEndNs[(Pauses - 1 - back) % Kept] : 0;
 
     private static int BucketOf(long ns)
     {

@@ -64,7 +64,7 @@ internal static unsafe class Handles
 
     private static byte** Alloc(byte* o, byte* second, byte kind)
     {
-        s_lock.Acquire();
+        s_lock.Acquire(LockRank.Handles);
         if (s_free == null && !AddPage())
         {
             s_lock.Release();
@@ -109,7 +109,7 @@ internal static unsafe class Handles
     [RuntimeExport("RhHandleFree")]
     internal static void Free(byte** handle)
     {
-        s_lock.Acquire();
+        s_lock.Acquire(LockRank.Handles);
         Slot* h = (Slot*)handle;
         KindOf(handle) = HandleKind.Free;
         h->Object = null;

@@ -4,6 +4,7 @@
 //      cycles cost (Gc/Pacer.cs).
 // PC2  s_heapLive is what lived at the end of the last cycle, and all free slots of spans that caches have taken since.
 // PC3  Who allocates while a cycle marks owes work for it; what the driver and idle cores scan is credit that pays first.
+// PC4  Over half of the CPU for the collector, counted by cycles, and nobody owes anything any more (Gc/CpuLimiter.cs).
 // Context: as said. Allocates nothing. Reference: Go's mgcpacer.go, mgcmark.go (gcAssistAlloc).
 using Unikernel.Kernel;
 using Unikernel.Runtime.Mem;
@@ -13,8 +14,6 @@ namespace Unikernel.Runtime.Gc;
 
 internal static unsafe partial class Mgc
 {
-    private const long ForceNs = 120_000_000_000;   // a cycle at least every two minutes of a busy machine
-
     private struct CycleTimes
     {
         internal long BeginNs;
@@ -31,6 +30,10 @@ internal static unsafe partial class Mgc
         internal bool IsForced;
     }
 
+    /// <summary>There is a cycle at least so often while the machine is busy; an idle one needs none. Changed by tests.</summary>
+    internal static long ForcePeriodNs = 120_000_000_000;
+
+    private static CpuLimiter s_limiter;            // the driver's
     private static Pacer s_pacer;                   // changed by the driver, and by settings with s_lock held
     private static CycleTimes s_now;
     private static long s_heapLive;                 // PC2; atomic
@@ -109,7 +112,11 @@ internal static unsafe partial class Mgc
         GcStats.DriverNs += s_now.DriverNs;
         GcStats.IdleNs += s_now.IdleNs;
         GcStats.AssistNs += s_now.AssistNs;
-        GcStats.LastEndNs = Machine.NanoTime();
+        long now = Machine.NanoTime();
+        long gcNs = s_now.DriverNs + s_now.AssistNs + ((s_now.SweepTermNs + s_now.MarkTermNs) * Proc.MaxProcs);
+        s_limiter.SetCores(Proc.MaxProcs);
+        s_limiter.Account(((now - GcStats.LastEndNs) * Proc.MaxProcs) - gcNs, gcNs);
+        GcStats.LastEndNs = now;
         if (GoDebug.Settings.GcTrace != 0)
         {
             PrintTrace(live);
@@ -134,7 +141,7 @@ internal static unsafe partial class Mgc
     private static void Assist(nuint bytes)
     {
         long owed = (long)(bytes * s_pacer.AssistWorkPerByte);
-        if (owed <= 0 || Atomic.Add(ref s_credit, -owed) >= 0 || !GcQueue.HasFull)
+        if (owed <= 0 || s_limiter.IsLimiting || Atomic.Add(ref s_credit, -owed) >= 0 || !GcQueue.HasFull)
         {
             return;
         }

@@ -85,7 +85,7 @@ internal static unsafe partial class Mgc
     internal static void OnAllocate(MCache* c, nuint bytes)
     {
         long live = Atomic.Add(ref s_heapLive, (long)bytes);
-        if ((IsMarking || s_isSweeping) && live > s_goal)
+        if ((IsMarking || s_isSweeping) && live > s_goal && !s_limiter.IsLimiting)
         {
             // Over the goal: the cycle's end comes first. Who allocates gives its turn up, the driver gets one.
             Atomic.Or(ref ThisCore.State->Look, Look.Preempt);
@@ -95,6 +95,15 @@ internal static unsafe partial class Mgc
             Assist(bytes);
         }
         else if (live >= s_trigger && Volatile.Read(ref s_isRequested) == false)
+        {
+            Request();
+        }
+    }
+
+    /// <summary>Lock depth raised, from time to time while a core is busy: a cycle is due when there was none for long.</summary>
+    internal static void ForceIfDue(long nowNs)
+    {
+        if (nowNs - GcStats.LastEndNs > ForcePeriodNs && s_driver != null && !IsMarking && !Volatile.Read(ref s_isRequested))
         {
             Request();
         }
@@ -155,9 +164,6 @@ internal static unsafe partial class Mgc
             Collect();
         }
     }
-
-    /// <summary>Goroutine: memory is out.</summary>
-    internal static void CollectForMemory() => Collect();
 
     private static void Run(void* argument)
     {

@@ -53,7 +53,7 @@ internal static unsafe class Malloc
             {
                 break;
             }
-            Mgc.CollectForMemory();
+            Mgc.Collect();
         }
         Fail(type);
         return null;

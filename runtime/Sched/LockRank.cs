@@ -51,6 +51,9 @@ internal enum LockRank
     /// <summary>Lists of objects with finalizers; opened before it readies.</summary>
     Finalizers,
 
+    /// <summary>The class library's handles (Gc/Handles.cs); shades, which takes buffers.</summary>
+    Handles,
+
     /// <summary>Spans of a size class with room (Mem/MCentral.cs).</summary>
     Central,
 
@@ -142,6 +145,7 @@ internal static unsafe class LockRanks
         LockRank.AllGoroutines => "all goroutines"u8,
         LockRank.Collector => "collector"u8,
         LockRank.Finalizers => "finalizers"u8,
+        LockRank.Handles => "handles"u8,
         LockRank.Central => "central"u8,
         LockRank.Heap => "heap"u8,
         LockRank.Dispatch => "dispatch"u8,

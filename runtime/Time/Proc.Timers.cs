@@ -121,6 +121,7 @@ internal static unsafe partial class Proc
         {
             SetAlarmBefore(p, next);
         }
+        Mgc.ForceIfDue(now);
         return p->Slice.IsOver(p->SchedTick, now);
     }
 

@@ -35,6 +35,18 @@ public class TortureTests
         Assert.Equal(0, await vm.WaitForExit(Seconds));
     }
 
+    // A second marking with the world stopped finds nothing that the first one missed.
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    [InlineData(4)]
+    public async Task A_second_marking_agrees(int cores)
+    {
+        await using Vm vm = Vm.Start("Guest", "GraphTests GODEBUG=gccheckmark=1,clobberfree=1", BootRoute.Linux, "1G", cores: cores);
+        int exit = await vm.WaitForExit(Seconds);
+        Assert.True(exit == 0, vm.Log);
+    }
+
     // The control: without the barrier objects are lost, and the mutator notices.
     [Fact]
     public async Task Without_the_barrier_the_mutator_fails()

@@ -8,6 +8,7 @@ using System.Runtime;
 using System.Runtime.CompilerServices;
 using System.Runtime.InteropServices;
 using System.Threading;
+using Unikernel.Runtime.Gc;
 using Xunit;
 
 namespace Unikernel.Tests.Memory;
@@ -91,6 +92,26 @@ public class CollectorTests
         long[] pauses = new long[4];
         Assert.Equal(4, MemStats.ReadPauses(pauses));
         Assert.All(pauses, static ns => Assert.True(ns > 0));
+    }
+
+    // Go: TestPeriodicGC, whose period is made short too.
+    [Fact]
+    public void A_busy_machine_collects_from_time_to_time()
+    {
+        long period = Mgc.ForcePeriodNs;
+        int before = GC.CollectionCount(2);
+        Mgc.ForcePeriodNs = 5_000_000;
+        try
+        {
+            while (GC.CollectionCount(2) == before)
+            {
+                // allocates nothing; ends by the collection or not at all
+            }
+        }
+        finally
+        {
+            Mgc.ForcePeriodNs = period;
+        }
     }
 
     [Fact]
