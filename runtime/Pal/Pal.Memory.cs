@@ -57,7 +57,7 @@ internal static unsafe class Memory
     [RuntimeExport("SystemNative_Malloc")]
     internal static void* Malloc(nuint bytes)
     {
-        s_lock.Acquire();
+        s_lock.Acquire(LockRank.NativeMemory);
         void* p = Take(bytes);
         s_lock.Release();
         return p;
@@ -108,7 +108,7 @@ internal static unsafe class Memory
         {
             return;
         }
-        s_lock.Acquire();
+        s_lock.Acquire(LockRank.NativeMemory);
         Give(p);
         s_lock.Release();
     }

@@ -54,16 +54,19 @@ internal enum LockRank
     /// <summary>The class library's handles (Gc/Handles.cs); shades, which takes buffers.</summary>
     Handles,
 
+    /// <summary>Writers of interface dispatch cells (Abi/Dispatch.cs); allocate off-heap.</summary>
+    Dispatch,
+
+    /// <summary>The class library's native memory (Pal/Pal.Memory.cs), which may take pages of the heap.</summary>
+    NativeMemory,
+
     /// <summary>Spans of a size class with room (Mem/MCentral.cs).</summary>
     Central,
 
     /// <summary>The heap's pages.</summary>
     Heap,
 
-    /// <summary>Writers of interface dispatch cells (Abi/Dispatch.cs); allocate off-heap.</summary>
-    Dispatch,
-
-    /// <summary>Whoever takes no other lock while holding it: allocators, handles. Also what names no rank.</summary>
+    /// <summary>Whoever takes no other lock while holding it. Also what names no rank.</summary>
     Leaf,
 }
 
@@ -149,6 +152,7 @@ internal static unsafe class LockRanks
         LockRank.Central => "central"u8,
         LockRank.Heap => "heap"u8,
         LockRank.Dispatch => "dispatch"u8,
+        LockRank.NativeMemory => "native memory"u8,
         _ => "leaf"u8,
     };
 
