@@ -52,7 +52,7 @@ run() {
     heading "$1"
     local args=()
     [ -z "$filter" ] || args=(--filter "FullyQualifiedName~$filter")
-    dotnet test "$2" -c Release --no-build --nologo -v q --logger "trx;LogFileName=$3.trx" --results-directory "$results" \
+    dotnet test "$2" -c Release --no-build --nologo -v q --logger "trx;LogFileName=$3.trx" --logger "console;verbosity=minimal" --results-directory "$results" \
         ${args[@]+"${args[@]}"} || true
     local counters p f
     counters=$(grep -o '<Counters [^>]*' "$results/$3.trx" 2>/dev/null) || { [ -n "$filter" ] && return; broken "$1 gave no result"; }

@@ -5,6 +5,10 @@
 // PC2  s_heapLive is what lived at the end of the last cycle, and all free slots of spans that caches have taken since.
 // PC3  Who allocates while a cycle marks owes work for it; what the driver and idle cores scan is credit that pays first.
 // PC4  Over half of the CPU for the collector, counted by cycles, and nobody owes anything any more (Gc/CpuLimiter.cs).
+// PC5  Assists alone bound nothing: whoever has nothing to scan allocates on, and the driver may not get a turn. So there is
+//      s_most, a little above the goal; who wants memory beyond it helps to sweep and waits for the end of a cycle, once
+//      per window (a limit below what lives must not stop anybody). While a cycle sweeps, it is a little above what
+//      was live at the end of marking.
 // Context: as said. Allocates nothing. Reference: Go's mgcpacer.go, mgcmark.go (gcAssistAlloc).
 using Unikernel.Kernel;
 using Unikernel.Runtime.Mem;
@@ -39,6 +43,7 @@ internal static unsafe partial class Mgc
     private static long s_heapLive;                 // PC2; atomic
     private static long s_trigger = long.MaxValue;  // atomic
     private static long s_goal = long.MaxValue;
+    private static long s_most = long.MaxValue;     // PC5; atomic
     private static long s_credit;                   // bytes scanned that nobody has owed; atomic
     private static long s_pauseStartNs;
     private static bool s_isSweeping;               // the trigger comes when all is swept; changed by the driver
@@ -48,6 +53,9 @@ internal static unsafe partial class Mgc
     internal static long HeapLive => Atomic.Load(ref s_heapLive);
 
     internal static long GoalBytes => s_goal;
+
+    /// <summary>PC5.</summary>
+    internal static bool IsFull => Atomic.Load(ref s_heapLive) > Atomic.Load(ref s_most);
 
     private static PacerMemory MemoryNow()
     {
@@ -68,7 +76,10 @@ internal static unsafe partial class Mgc
             trigger = Atomic.Load(ref s_heapLive) + s_noGcBytes + SlackBytes;
         }
         Atomic.Store(ref s_trigger, trigger);
+        SetMost(m);
     }
+
+    private static void SetMost(in PacerMemory m) => Atomic.Store(ref s_most, s_noGcBytes != 0 ? Pacer.None : s_pacer.Most(m));
 
     private static void BeginCycle()
     {
@@ -80,6 +91,8 @@ internal static unsafe partial class Mgc
         Atomic.Store(ref s_credit, 0);
         PacerMemory m = MemoryNow();
         s_pacer.StartCycle(s_now.HeapAtBegin, s_now.HeapAtBegin, Proc.MaxProcs, m);
+        s_goal = s_pacer.Goal(m);
+        SetMost(m);
     }
 
     // World stopped.
@@ -88,6 +101,7 @@ internal static unsafe partial class Mgc
         s_now.HeapAtEnd = Atomic.Load(ref s_heapLive);
         s_now.MarkEndNs = Machine.NanoTime();
         Atomic.Store(ref s_trigger, long.MaxValue);         // until the sweep has told what is alive
+        Atomic.Store(ref s_most, s_noGcBytes != 0 ? Pacer.None : Pacer.MostWhileSweeping(s_now.HeapAtEnd));
         s_isSweeping = true;
     }
 

@@ -85,11 +85,6 @@ internal static unsafe partial class Mgc
     internal static void OnAllocate(MCache* c, nuint bytes)
     {
         long live = Atomic.Add(ref s_heapLive, (long)bytes);
-        if ((IsMarking || s_isSweeping) && live > s_goal && !s_limiter.IsLimiting)
-        {
-            // Over the goal: the cycle's end comes first. Who allocates gives its turn up, the driver gets one.
-            Atomic.Or(ref ThisCore.State->Look, Look.Preempt);
-        }
         if (IsMarking)
         {
             Assist(bytes);
@@ -156,13 +151,48 @@ internal static unsafe partial class Mgc
     /// <summary>Goroutine: an allocation that is to be made hard (GODEBUG=gctorture), if a collection can be waited for.</summary>
     internal static void Torture()
     {
-        G* gp = Proc.GetG();
-        bool canWait = ThisCore.Acquire()->LockDepth == 1;
-        ThisCore.Release();
-        if (s_driver != null && gp != s_driver && gp->Fn != null && canWait)
+        if (CanWait())
         {
             Collect();
         }
+    }
+
+    /// <summary>PC5. Goroutine, about to take memory although <see cref="IsFull"/>: waits for the end of a cycle, once.</summary>
+    [MethodImpl(MethodImplOptions.NoInlining)]
+    internal static void WaitForRoom()
+    {
+        if (s_limiter.IsLimiting || !CanWait())
+        {
+            return;
+        }
+        for (bool more = true; more;)
+        {
+            ThisCore.Acquire();
+            more = Sweeper.SweepSome();                     // until this is done nobody knows how much room there is
+            ThisCore.Release();
+        }
+        s_lock.Acquire(LockRank.Collector);
+        if (!IsFull)
+        {
+            s_lock.Release();
+            return;
+        }
+        s_isRequested |= s_started == s_done;
+        G* driver = s_isRequested ? s_driverWaits.Take() : null;
+        s_waiters.Add(Proc.GetG());
+        if (driver != null)
+        {
+            Proc.GoReady(driver);
+        }
+        Proc.GoPark(s_lock.Word, WaitReason.GarbageCollection);
+    }
+
+    private static bool CanWait()
+    {
+        G* gp = Proc.GetG();
+        bool canWait = ThisCore.Acquire()->LockDepth == 1;
+        ThisCore.Release();
+        return s_driver != null && gp != s_driver && gp->Fn != null && canWait;
     }
 
     private static void Run(void* argument)
@@ -407,6 +437,7 @@ internal static unsafe partial class Mgc
             TakeScanned(&cs->Cache->Work);
             s_now.DriverNs += now - begin;
             Atomic.Add(ref s_slices, -1);
+            s_pacer.Revise(Atomic.Load(ref s_heapLive), Atomic.Load(ref s_now.ScannedBytes), MemoryNow());
             ThisCore.Release();
             if (isDone && Atomic.Load(ref s_slices) == 0 && !GcQueue.HasFull)
             {

@@ -12,6 +12,8 @@
 //      measured in every cycle; the largest of the last five is used: a collection begun early costs less than assists.
 // PC5  While marking, an allocated byte is worth AssistWorkPerByte of work, so that the work left ends when the room left
 //      does. Nothing here divides by zero; the two ratios are finite and positive.
+// PC6  Most: nobody allocates beyond it before a cycle has ended. A tenth above the goal, at least 1 MiB; under a memory
+//      limit not beyond the limit, less the headroom.
 // Context: under the lock of the collector's state or with the world stopped; the assist ratios are read without (a stale
 // one does no harm). No clock: times come in. Allocates nothing. Reference: Go's mgcpacer.go.
 using System.Runtime.InteropServices;
@@ -50,6 +52,7 @@ internal struct Pacer
     private const int ForcedGcPercent = 100_000;        // in effect while a forced cycle runs with GOGC off
     private const long MinRunwayBytes = 64 << 10;
     private const long SweepMinBytes = 1 << 20;
+    private const long MostMinBytes = 1 << 20;
     private const long LimitHeadroomBytes = 1 << 20;
     private const long LimitHeadroomPercent = 3;
     private const int LimitSlackShift = 7;              // PC2: "a little" is 1/128 of the heap
@@ -170,6 +173,22 @@ internal struct Pacer
         // The start may have come late, or with one large object.
         return TriggeredBytes == None ? goal : Max(goal, Sum(TriggeredBytes, MinRunwayBytes));
     }
+
+    /// <summary>PC6. <see cref="None"/>: no bound.</summary>
+    internal readonly long Most(in PacerMemory memory)
+    {
+        long goal = Goal(memory);
+        if (goal == None)
+        {
+            return None;
+        }
+        long most = Sum(goal, Max(goal / 10, MostMinBytes));
+        long limited = LimitGoal(memory);
+        return limited == None ? most : Max(goal, Min(most, Sum(limited, LimitHeadroomBytes)));
+    }
+
+    /// <summary>PC6, from the end of marking until all is swept; <paramref name="liveEndBytes"/> were live at that.</summary>
+    internal static long MostWhileSweeping(long liveEndBytes) => Sum(liveEndBytes, Max(liveEndBytes >> 4, MostMinBytes));
 
     // PC2
     private readonly long LimitGoal(in PacerMemory memory)
@@ -312,6 +331,8 @@ internal struct Pacer
     private static long Sum(long a, long b) => a > None - b ? None : a + b;
 
     private static long Max(long a, long b) => a > b ? a : b;
+
+    private static long Min(long a, long b) => a < b ? a : b;
 
     private static double Larger(double a, double b) => a > b ? a : b;
 }

@@ -7,6 +7,7 @@
 // ML3  A large object is zeroed in pieces, so that the goroutine can be interrupted. Until its type word is written it is an
 //      object without references; it is marked from the start when a cycle marks.
 // ML4  An object with a finalizer is registered before its constructor runs.
+// ML5  Over the heap's bound (Gc/Mgc.Pace.cs) the caller waits first.
 // Context: goroutine at lock depth 0. Allocates: that is what it does. Reference: Go's malloc.go.
 using System.Runtime;
 using System.Runtime.CompilerServices;
@@ -37,6 +38,10 @@ internal static unsafe class Malloc
         if (torture != 0 && Interlocked.Increment(ref s_tortured) % torture == 0)
         {
             Mgc.Torture();
+        }
+        if (Mgc.IsFull)
+        {
+            Mgc.WaitForRoom();
         }
         for (int i = 0; i < Tries; i++)
         {

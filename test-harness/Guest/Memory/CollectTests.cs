@@ -234,6 +234,55 @@ public class CollectTests
         GC.KeepAlive(kept);
     }
 
+    // Go: TestGcSys.
+    [Fact]
+    public void The_machine_gives_no_more_for_garbage()
+    {
+        Garbage(8 * MiB);
+        GC.Collect();
+        GoMemory.ReadMemStats(out MemStats before);
+        Garbage(128 * MiB);
+        GoMemory.ReadMemStats(out MemStats after);
+        Assert.True(after.HeapSys - before.HeapSys <= 16 * MiB, $"{before.HeapSys} bytes grew to {after.HeapSys}");
+    }
+
+    // Go: TestMemoryLimit and TestMemoryLimitNoGCPercent. Pages of the heap that are in no span count as free.
+    [Theory]
+    [InlineData(100)]
+    [InlineData(-1)]
+    // Within 16 MiB, the bound of Go's own test: the limit is soft.
+    public void The_memory_limit_is_obeyed(int percent)
+    {
+        GC.Collect();
+        GoMemory.ReadMemStats(out MemStats start);
+        long limit = start.Sys - start.HeapIdle + (24L * MiB);
+        int percentBefore = GoMemory.SetGCPercent(percent);
+        long limitBefore = GoMemory.SetMemoryLimit(limit);
+        try
+        {
+            Assert.Equal(limit, GoMemory.SetMemoryLimit(-1));
+            var kept = new byte[6][];
+            for (int i = 0; i < kept.Length; i++)
+            {
+                kept[i] = new byte[MiB];
+            }
+            int count = GC.CollectionCount(0);
+            for (int i = 0; i < 32; i++)
+            {
+                Garbage(5 * MiB);
+                GoMemory.ReadMemStats(out MemStats now);
+                Assert.True(now.Sys - now.HeapIdle <= limit + (16 * MiB), $"limit {limit}, in use {now.Sys - now.HeapIdle}, before {start.Sys - start.HeapIdle}");
+            }
+            GC.KeepAlive(kept);
+            Assert.True(GC.CollectionCount(0) > count);
+        }
+        finally
+        {
+            GoMemory.SetMemoryLimit(limitBefore);
+            GoMemory.SetGCPercent(percentBefore);
+        }
+    }
+
     [Fact]
     public void A_limit_below_what_lives_is_slow_but_not_for_ever()
     {
