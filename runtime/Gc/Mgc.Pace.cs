@@ -38,7 +38,7 @@ internal static unsafe partial class Mgc
     internal static long ForcePeriodNs = 120_000_000_000;
 
     private static CpuLimiter s_limiter;            // the driver's
-    private static Pacer s_pacer;                   // changed by the driver, and by settings with s_lock held
+    private static Pacer s_pacer;                   // guarded by s_lock, but for the assist ratios
     private static CycleTimes s_now;
     private static long s_heapLive;                 // PC2; atomic
     private static long s_trigger = long.MaxValue;  // atomic
@@ -46,7 +46,6 @@ internal static unsafe partial class Mgc
     private static long s_most = long.MaxValue;     // PC5; atomic
     private static long s_credit;                   // bytes scanned that nobody has owed; atomic
     private static long s_pauseStartNs;
-    private static bool s_isSweeping;               // the trigger comes when all is swept; changed by the driver
     private static bool s_isForced;                 // the next cycle was asked for; guarded by s_lock
 
     /// <summary>Bytes of objects, those of the present cycle that are dead already included.</summary>
@@ -90,9 +89,11 @@ internal static unsafe partial class Mgc
         s_now.HeapAtBegin = Atomic.Load(ref s_heapLive);
         Atomic.Store(ref s_credit, 0);
         PacerMemory m = MemoryNow();
+        s_lock.Acquire(LockRank.Collector);
         s_pacer.StartCycle(s_now.HeapAtBegin, s_now.HeapAtBegin, Proc.MaxProcs, m);
         s_goal = s_pacer.Goal(m);
         SetMost(m);
+        s_lock.Release();
     }
 
     // World stopped.
@@ -100,9 +101,7 @@ internal static unsafe partial class Mgc
     {
         s_now.HeapAtEnd = Atomic.Load(ref s_heapLive);
         s_now.MarkEndNs = Machine.NanoTime();
-        Atomic.Store(ref s_trigger, long.MaxValue);         // until the sweep has told what is alive
         Atomic.Store(ref s_most, s_noGcBytes != 0 ? Pacer.None : Pacer.MostWhileSweeping(s_now.HeapAtEnd));
-        s_isSweeping = true;
     }
 
     // All spans are swept.
@@ -118,9 +117,11 @@ internal static unsafe partial class Mgc
         result.TotalCpuNs = (s_now.MarkEndNs - s_now.BeginNs) * Proc.MaxProcs;
         result.MarkCpuNs = s_now.DriverNs + s_now.AssistNs;
         result.IdleMarkNs = s_now.IdleNs;
+        s_lock.Acquire(LockRank.Collector);
         s_pacer.EndCycle(result);
-        s_isSweeping = false;
+        s_isRunning = false;
         SetTrigger();
+        s_lock.Release();
         GcStats.Cycles++;
         GcStats.Forced += s_now.IsForced ? 1 : 0;
         GcStats.DriverNs += s_now.DriverNs;
@@ -283,7 +284,7 @@ internal static unsafe partial class Mgc
     internal static void CollectInBackground()
     {
         ThisCore.Acquire();
-        Request();
+        Request(false);
         ThisCore.Release();
     }
 }

@@ -45,7 +45,7 @@ internal static unsafe partial class Mgc
     {
         s_lock.Acquire(LockRank.Collector);
         int before = s_pacer.SetGcPercent(percent);
-        SetTriggerUnlessMarking();
+        SetTriggerUnlessRunning();
         s_lock.Release();
         RequestIfDue();
         return before;
@@ -56,15 +56,15 @@ internal static unsafe partial class Mgc
     {
         s_lock.Acquire(LockRank.Collector);
         long before = s_pacer.SetMemoryLimit(bytes);
-        SetTriggerUnlessMarking();
+        SetTriggerUnlessRunning();
         s_lock.Release();
         RequestIfDue();
         return before;
     }
 
-    private static void SetTriggerUnlessMarking()
+    private static void SetTriggerUnlessRunning()
     {
-        if (!IsMarking && !s_isSweeping)
+        if (!s_isRunning)
         {
             SetTrigger();                       // else the end of the cycle does
         }
@@ -73,10 +73,7 @@ internal static unsafe partial class Mgc
     private static void RequestIfDue()
     {
         ThisCore.Acquire();
-        if (!IsMarking && Atomic.Load(ref s_heapLive) >= Atomic.Load(ref s_trigger))
-        {
-            Request();
-        }
+        Request(true);
         ThisCore.Release();
     }
 
@@ -99,7 +96,7 @@ internal static unsafe partial class Mgc
             s_noGcBytes = bytes;
             s_noGcBegin = TotalAllocated();
             s_noGcCycles = s_started;
-            SetTriggerUnlessMarking();
+            SetTriggerUnlessRunning();
         }
         s_lock.Release();
         return result;
@@ -113,7 +110,7 @@ internal static unsafe partial class Mgc
             : TotalAllocated() - s_noGcBegin > s_noGcBytes + SlackBytes ? AllocationExceeded
             : Succeeded;
         s_noGcBytes = 0;
-        SetTriggerUnlessMarking();
+        SetTriggerUnlessRunning();
         s_lock.Release();
         return result;
     }

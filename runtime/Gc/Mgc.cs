@@ -40,6 +40,7 @@ internal static unsafe partial class Mgc
 
     private static SpinLock s_lock;
     private static bool s_isRequested;              // guarded by s_lock
+    private static bool s_isRunning;                // a cycle, until its sweep has ended; the same
     private static GList s_driverWaits;             // the same
     private static GList s_waiters;                 // for the end of a cycle; the same
     private static long s_started;                  // cycles; the same
@@ -89,27 +90,27 @@ internal static unsafe partial class Mgc
         {
             Assist(bytes);
         }
-        else if (live >= s_trigger && Volatile.Read(ref s_isRequested) == false)
+        else if (live >= Atomic.Load(ref s_trigger) && !Volatile.Read(ref s_isRequested))
         {
-            Request();
+            Request(true);
         }
     }
 
     /// <summary>Lock depth raised, from time to time while a core is busy: a cycle is due when there was none for long.</summary>
     internal static void ForceIfDue(long nowNs)
     {
-        if (nowNs - GcStats.LastEndNs > ForcePeriodNs && s_driver != null && !IsMarking && !Volatile.Read(ref s_isRequested))
+        if (nowNs - GcStats.LastEndNs > ForcePeriodNs && s_driver != null && !s_isRunning && !Volatile.Read(ref s_isRequested))
         {
-            Request();
+            Request(false);
         }
     }
 
-    /// <summary>Lock depth raised: asks for a cycle.</summary>
-    private static void Request()
+    // Lock depth raised: asks for a cycle; or only if there is still reason to, for what was read before may be of the last one.
+    private static void Request(bool onlyIfDue)
     {
         s_lock.Acquire(LockRank.Collector);
-        s_isRequested = true;
-        G* gp = s_driverWaits.Take();
+        s_isRequested |= !onlyIfDue || Atomic.Load(ref s_heapLive) >= Atomic.Load(ref s_trigger);
+        G* gp = s_isRequested ? s_driverWaits.Take() : null;
         s_lock.Open();
         if (gp != null)
         {
@@ -177,7 +178,7 @@ internal static unsafe partial class Mgc
             s_lock.Release();
             return;
         }
-        s_isRequested |= s_started == s_done;
+        s_isRequested |= !s_isRunning;
         G* driver = s_isRequested ? s_driverWaits.Take() : null;
         s_waiters.Add(Proc.GetG());
         if (driver != null)
@@ -207,6 +208,8 @@ internal static unsafe partial class Mgc
                 continue;
             }
             s_isRequested = false;
+            s_isRunning = true;
+            Atomic.Store(ref s_trigger, long.MaxValue);     // the end of the cycle has a new one
             s_started++;
             s_lock.Release();
             RunCycle();

@@ -7,7 +7,7 @@
 //      time (and CpuLimiter bounds that), it does not stop the program.
 // PC3  Trigger: between 0.7 and 0.95 of the way from marked to the goal, or up to 4 MiB before the goal if that is
 //      later; in between, the goal less the runway: what the program allocates while background workers with a quarter
-//      of the CPU scan what was scanned last time. Without a limit it is also at least 1 MiB above live where sweeping ended.
+//      of the CPU scan what was scanned last time.
 // PC4  cons/mark = bytes allocated per CPU-nanosecond of the program, over bytes scanned per CPU-nanosecond of marking,
 //      measured in every cycle; the largest of the last five is used: a collection begun early costs less than assists.
 // PC5  While marking, an allocated byte is worth AssistWorkPerByte of work, so that the work left ends when the room left
@@ -51,7 +51,6 @@ internal struct Pacer
 
     private const int ForcedGcPercent = 100_000;        // in effect while a forced cycle runs with GOGC off
     private const long MinRunwayBytes = 64 << 10;
-    private const long SweepMinBytes = 1 << 20;
     private const long MostMinBytes = 1 << 20;
     private const long LimitHeadroomBytes = 1 << 20;
     private const long LimitHeadroomPercent = 3;
@@ -70,7 +69,6 @@ internal struct Pacer
     private long _heapScannableBytes;                   // when the cycle began
     private long _percentGoalBytes;
     private long _runwayBytes;
-    private long _sweepMinTriggerBytes;
     private double _consMark1;                          // the last but one, and so on
     private double _consMark2;
     private double _consMark3;
@@ -136,9 +134,6 @@ internal struct Pacer
         Commit();
     }
 
-    /// <summary>Sweeping goes on until a later trigger (PC3): live now, or -1 when sweeping is done.</summary>
-    internal void SetSweeping(long liveBytes) => _sweepMinTriggerBytes = liveBytes < 0 ? 0 : Sum(liveBytes, SweepMinBytes);
-
     private readonly long ExpectedScan => _lastHeapScanBytes + _stackScanBytes + _globalsScanBytes;
 
     private void Commit()
@@ -154,24 +149,15 @@ internal struct Pacer
     }
 
     /// <summary>PC1, PC2: live may be so large when the next cycle ends (or the running one).</summary>
-    internal readonly long Goal(in PacerMemory memory) => Goal(memory, out _);
-
-    private readonly long Goal(in PacerMemory memory, out long minTriggerBytes)
+    internal readonly long Goal(in PacerMemory memory)
     {
-        minTriggerBytes = 0;
         long limited = LimitGoal(memory);
         if (limited < _percentGoalBytes)
         {
             return limited;
         }
-        if (_percentGoalBytes == None)
-        {
-            return None;
-        }
-        minTriggerBytes = _sweepMinTriggerBytes;
-        long goal = Max(_percentGoalBytes, _sweepMinTriggerBytes);
         // The start may have come late, or with one large object.
-        return TriggeredBytes == None ? goal : Max(goal, Sum(TriggeredBytes, MinRunwayBytes));
+        return TriggeredBytes == None ? _percentGoalBytes : Max(_percentGoalBytes, Sum(TriggeredBytes, MinRunwayBytes));
     }
 
     /// <summary>PC6. <see cref="None"/>: no bound.</summary>
@@ -213,13 +199,13 @@ internal struct Pacer
     /// <summary>PC3: a cycle starts when live has come to this. <see cref="None"/>: never by itself.</summary>
     internal readonly long Trigger(in PacerMemory memory, out long goalBytes)
     {
-        goalBytes = Goal(memory, out long least);
+        goalBytes = Goal(memory);
         if (goalBytes == None || MarkedBytes >= goalBytes)
         {
             return goalBytes;
         }
         long way = goalBytes - MarkedBytes;
-        least = Max(least, MarkedBytes + Part(way, TriggerLeast));
+        long least = MarkedBytes + Part(way, TriggerLeast);
         long most = MarkedBytes + Part(way, TriggerMost);
         most = Max(most, goalBytes - DefaultHeapMinimumBytes);
         most = Max(most, least);

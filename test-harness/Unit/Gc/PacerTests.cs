@@ -106,14 +106,17 @@ public class PacerTests
     }
 
     [Fact]
-    public void Sweeping_that_goes_on_moves_the_trigger()
+    public void Nobody_allocates_far_beyond_the_goal()
     {
-        Pacer p = Marked(100, 1 * MiB);
-        p.SetSweeping(10 * MiB);
-        Assert.Equal(11 * MiB, p.Trigger(default, out long goal));
-        Assert.Equal(11 * MiB, goal);
-        p.SetSweeping(-1);
-        Assert.Equal(4 * MiB, p.Goal(default));
+        Assert.Equal(5 * MiB, Marked(100, 1 * MiB).Most(default));              // of 4 MiB at least
+        Assert.Equal(220 * MiB, Marked(100, 100 * MiB).Most(default));
+        Assert.Equal(Pacer.None, Marked(-1, 100 * MiB).Most(default));
+        Pacer limited = Marked(100, 100 * MiB);
+        _ = limited.SetMemoryLimit(150 * MiB);
+        Assert.InRange(limited.Most(default), limited.Goal(default), 150 * MiB);
+        _ = limited.SetMemoryLimit(20 * MiB);                                   // what lives may stay
+        Assert.InRange(limited.Most(default), 100 * MiB, 102 * MiB);
+        Assert.Equal(11 * MiB, Pacer.MostWhileSweeping(10 * MiB));
     }
 
     [Fact]
