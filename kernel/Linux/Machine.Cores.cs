@@ -78,6 +78,11 @@ public static unsafe partial class Machine
         Linux.Syscall(Linux.Membarrier, privateExpedited, 0);
     }
 
+    /// <summary>Nothing: Linux asks cores by itself.</summary>
+    public static void AnswerOthers()
+    {
+    }
+
     /// <summary>Stops all other cores where they are, whatever they do; <see cref="Core.Frozen"/> says where. Waits a second at most for all.</summary>
     public static void FreezeOthers()
     {

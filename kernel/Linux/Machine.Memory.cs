@@ -223,7 +223,43 @@ public static unsafe partial class Machine
         Guard(keep - PageBytes, true);
     }
 
-    private static bool Guard(byte* page, bool install) => s_hasGuardAdvice
-        ? Linux.Syscall(Linux.Madvise, (nint)page, (nint)PageBytes, install ? AdviseGuardInstall : AdviseGuardRemove) == 0
-        : Linux.Syscall(Linux.Mprotect, (nint)page, (nint)PageBytes, install ? ProtNone : ProtReadWrite) == 0;
+    private static bool Guard(byte* page, bool install) => Guard(page, install, PageBytes);
+
+    private static bool Guard(byte* page, bool install, ulong bytes) => s_hasGuardAdvice
+        ? Linux.Syscall(Linux.Madvise, (nint)page, (nint)bytes, install ? AdviseGuardInstall : AdviseGuardRemove) == 0
+        : Linux.Syscall(Linux.Mprotect, (nint)page, (nint)bytes, install ? ProtNone : ProtReadWrite) == 0;
+
+    /// <summary>Not with mprotect, of whose effects Linux keeps 65,530.</summary>
+    public static bool CanGiveStacksBack => s_hasGuardAdvice;
+
+    /// <summary>Linux has no way to fill a page before others see it.</summary>
+    public static bool StacksComeBackWhole => false;
+
+    /// <summary>Gives all pages of <paramref name="n"/> stacks back; a touch faults from then on.</summary>
+    public static void GiveStacksBack(StackPages* stacks, int n)
+    {
+        for (var i = 0; i < n; i++)
+        {
+            var keep = stacks[i].Hi - StackKeepBytes;
+            if (stacks[i].Low < keep)
+            {
+                TrimStack(stacks[i].Low, keep);
+            }
+            Guard(keep, true, StackKeepBytes);          // takes the pages away, too
+        }
+    }
+
+    /// <summary>
+    /// Makes a stack that was given back usable, with <paramref name="bytes"/> from <paramref name="from"/> at
+    /// <paramref name="at"/>. Its lowest usable address, or null when memory is out.
+    /// </summary>
+    public static byte* TakeStackBack(byte* hi, byte* at, byte* from, nuint bytes, bool isFault)
+    {
+        if (!Guard(hi - StackKeepBytes, false, StackKeepBytes))
+        {
+            return null;
+        }
+        Cpu.MemMove(at, from, bytes);
+        return hi - StackKeepBytes;
+    }
 }

@@ -116,4 +116,18 @@ public static unsafe partial class Machine
     public static void TrimStack(byte* low, byte* keep)
     {
     }
+
+    public static bool CanGiveStacksBack => false;
+
+    public static bool StacksComeBackWhole => true;
+
+    public static void GiveStacksBack(StackPages* stacks, int n)
+    {
+    }
+
+    public static byte* TakeStackBack(byte* hi, byte* at, byte* from, nuint bytes, bool isFault) => null;
+
+    public static void AnswerOthers()
+    {
+    }
 }

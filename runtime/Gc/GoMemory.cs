@@ -32,6 +32,12 @@ public readonly struct MemStats
     /// <summary>Memory of the machine in use for anything. Go: <c>Sys</c>.</summary>
     public long Sys { get; init; }
 
+    /// <summary>Parked goroutines whose stacks were put into smaller buffers and their pages given back.</summary>
+    public int StacksStashed { get; init; }
+
+    /// <summary>What these buffers take.</summary>
+    public long StashBytes { get; init; }
+
     /// <summary>How large the heap may be when the next collection ends; <see cref="long.MaxValue"/> = any. Go: <c>NextGC</c>.</summary>
     public long NextGC { get; init; }
 
@@ -112,6 +118,8 @@ public static class GoMemory
         HeapInuse = MHeap.InUseBytes,
         LiveObjects = Sweeper.LiveObjects,
         Sys = (long)(Machine.TotalMemory - Machine.FreeMemory),
+        StacksStashed = Stash.Count,
+        StashBytes = Stash.Bytes,
         NextGC = Mgc.GoalBytes,
         NumGC = GcStats.Cycles,
         NumForcedGC = GcStats.Forced,

@@ -29,7 +29,9 @@ internal static unsafe partial class Mgc
         internal long AssistNs;
         internal long DriverNs;
         internal long IdleNs;
-        internal long ScannedBytes;
+        internal long ScannedBytes;                 // of objects
+        internal long StackBytes;                   // of parked goroutines when marking began
+        internal long GlobalsBytes;
         internal int Stops;
         internal bool IsForced;
     }
@@ -114,6 +116,8 @@ internal static unsafe partial class Mgc
         result.MarkedBytes = live;
         result.LiveEndBytes = s_now.HeapAtEnd;
         result.HeapScanWork = s_now.ScannedBytes;
+        result.StackScanWork = s_now.StackBytes;
+        result.GlobalsScanWork = s_now.GlobalsBytes;
         result.TotalCpuNs = (s_now.MarkEndNs - s_now.BeginNs) * Proc.MaxProcs;
         result.MarkCpuNs = s_now.DriverNs + s_now.AssistNs;
         result.IdleMarkNs = s_now.IdleNs;
@@ -219,7 +223,11 @@ internal static unsafe partial class Mgc
         w.Write(live >> 20);
         w.Write(" MB, "u8);
         w.Write((s_goal == long.MaxValue ? 0 : s_goal) >> 20);
-        w.Write(" MB goal, 0 MB stacks, 0 MB globals, "u8);
+        w.Write(" MB goal, "u8);
+        w.Write(s_now.StackBytes >> 20);
+        w.Write(" MB stacks, "u8);
+        w.Write(s_now.GlobalsBytes >> 20);
+        w.Write(" MB globals, "u8);
         w.Write(Proc.MaxProcs);
         w.Write(s_now.IsForced ? " P (forced)\n"u8 : " P\n"u8);
         ThisCore.Release();

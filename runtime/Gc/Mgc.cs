@@ -280,6 +280,7 @@ internal static unsafe partial class Mgc
         Handles.DropCandidates();
         Sweep();
         EndCycle();
+        Stash.StashIdle(s_now.IsForced ? s_now.BeginNs : 0);
     }
 
     private static GcWork* Work => &ThisCore.State->Cache->Work;
@@ -357,6 +358,7 @@ internal static unsafe partial class Mgc
     {
         ThisCore.Acquire();
         Startup.DataRange(out byte* lo, out byte* hi);
+        s_now.GlobalsBytes = hi - lo;
         Marker.GuessRange<CycleMarks>(Work, lo, hi);
         Frozen.Guess<CycleMarks>(Work);
         Work->Flush();
@@ -378,6 +380,7 @@ internal static unsafe partial class Mgc
             ThisCore.Acquire();
             for (int i = 0; i < GoroutinesAtOnce && gp != null; i++, gp = gp->AllLink)
             {
+                s_now.StackBytes += StackScan.LiveBytes(gp);
                 _ = StackScan.TryScan(Work, gp);        // who runs is listed by its core
             }
             Work->Flush();
@@ -440,7 +443,7 @@ internal static unsafe partial class Mgc
             TakeScanned(&cs->Cache->Work);
             s_now.DriverNs += now - begin;
             Atomic.Add(ref s_slices, -1);
-            s_pacer.Revise(Atomic.Load(ref s_heapLive), Atomic.Load(ref s_now.ScannedBytes), MemoryNow());
+            s_pacer.Revise(Atomic.Load(ref s_heapLive), Atomic.Load(ref s_now.ScannedBytes) + s_now.StackBytes + s_now.GlobalsBytes, MemoryNow());
             ThisCore.Release();
             if (isDone && Atomic.Load(ref s_slices) == 0 && !GcQueue.HasFull)
             {

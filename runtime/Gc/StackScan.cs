@@ -118,12 +118,20 @@ internal static unsafe class StackScan
         {
             if (rsp != 0 && gp->Status != GStatus.Dead)
             {
-                Marker.GuessRange<T>(work, (byte*)rsp, gp->StackHi);
+                byte* stash = Stash.IsStashed(gp) ? (byte*)gp->Stash : null;
+                Marker.GuessRange<T>(work, stash != null ? stash : (byte*)rsp, stash != null ? stash + gp->StashBytes : gp->StackHi);
             }
             ScanFields<T>(work, gp);
         }
         Atomic.Store(ref gp->ScanLock, 0);
         return !runs;
+    }
+
+    /// <summary>What a scan of it reads of its stack; 0 of one that runs.</summary>
+    internal static long LiveBytes(G* gp)
+    {
+        nuint rsp = Volatile.Read(ref gp->Rsp);
+        return rsp == 0 || gp->Status == GStatus.Dead ? 0 : Stash.IsStashed(gp) ? gp->StashBytes : (long)((nuint)gp->StackHi - rsp);
     }
 
     private static void ScanFields<T>(GcWork* work, G* gp)

@@ -276,9 +276,14 @@ internal static unsafe class MHeap
         }
         nuint page = (nuint)(p - s_base) >> PageShift;
         bool isCovered = Cover(page, want);
-        if (isCovered && page > s_endHeld && s_endHeld != 0)
+        // Holes, and others' pieces in between, are of no kind.
+        if (isCovered && s_endHeld != 0 && page > s_endHeld)
         {
-            isCovered = Commit(KindTable, s_endHeld, page - s_endHeld);     // others' pieces in between are of no kind
+            isCovered = Commit(KindTable, s_endHeld, page - s_endHeld);
+        }
+        else if (isCovered && s_endHeld != 0 && page + want < s_firstHeld)
+        {
+            isCovered = Commit(KindTable, page + want, s_firstHeld - page - want);
         }
         if (!isCovered)
         {

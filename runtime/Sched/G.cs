@@ -101,6 +101,8 @@ internal unsafe struct G
     internal int IsDirty;               // on a list through DirtyLink; atomic
     internal uint DirtyRound;           // owner: the core that runs it
     internal int ScanLock;              // held while somebody scans its stack or takes its pages; atomic
+    internal nuint Stash;               // its stack's bytes while they are elsewhere (Stack/Stash.cs), or a claim
+    internal uint StashBytes;           // how many, while they are
     internal bool IsSystem;             // the runtime's own: not shown; owner: the one who made it, then itself
     internal long AllocatedBytes;       // by it; windows count as a whole
     internal int Errno;                 // of the platform interface (runtime/Pal)

@@ -30,6 +30,7 @@ internal static unsafe partial class Proc
     private const uint TurnsPerGlobal = 61;
 
     private static ulong s_idle;            // a bit per core; atomic
+    private static ulong s_asleep;          // the same for cores that halt or are on their way back from it; theirs alone to change; atomic
     private static ulong s_resting;         // the same for retired cores, whom nobody wakes for work
     private static long s_leaves;           // how often a core has left its rest; atomic
     private static ulong s_irqReady;        // G*, through IrqLink, last one first; atomic
@@ -336,6 +337,7 @@ internal static unsafe partial class Proc
             }
         }
         CheckDead();
+        Atomic.Or(ref s_asleep, bit);
         while (Atomic.Load(ref cs->Look) == 0 && (isRetired ? p->Id >= s_maxProcs : (Atomic.Load(ref s_idle) & bit) != 0))
         {
             nuint flags = Machine.DisableInterrupts();
@@ -345,6 +347,7 @@ internal static unsafe partial class Proc
             }
             Machine.RestoreInterrupts(flags);
         }
+        Atomic.And(ref s_asleep, ~bit);         // PW2: before s_stopping is read
         p->NowNs = Machine.NanoTime();
         if (isRetired)
         {

@@ -3,8 +3,9 @@
 // PW1  Core i has P i. Those with i >= GOMAXPROCS run nothing: they hand what they have to the global queue and halt. Their
 //      timers, dead Gs and goroutines locked to them go to the others at once, while the world is stopped: a locked
 //      goroutine is then locked to the core it has come to.
-// PW2  StopTheWorld returns once every other core is idle, retired or in HoldStill. A core that wakes meanwhile looks at
-//      s_stopping before it takes work: its idle bit goes first, s_stopping was set before the idle bits were read.
+// PW2  StopTheWorld returns once every other core is asleep or in HoldStill. A core that wakes meanwhile looks at
+//      s_stopping before it takes work: its bit in s_asleep goes first, s_stopping was set before these bits were read.
+//      It takes that bit away itself: one that was woken and has not come yet, which may take long, is waited for by nobody.
 // PW3  One goroutine stops the world at a time; it stays on its core until StartTheWorld.
 // PW4  A core that leaves HoldStill may meet the next stop: it clears Stopped and then reads s_stopping, who stops sets
 //      s_stopping and then reads Stopped, a full fence between the two. So the core sees that it has to stay, or it is
@@ -132,9 +133,8 @@ internal static unsafe partial class Proc
         }
     }
 
-    // At rest counts (PW2): nobody needs to be woken only to hold still.
-    private static bool IsStill(P* p) => Atomic.Load(ref p->Stopped) != 0
-        || ((Atomic.Load(ref s_idle) | Atomic.Load(ref s_resting)) & (1UL << p->Id)) != 0;
+    // Nobody needs to be woken only to hold still (PW2).
+    private static bool IsStill(P* p) => Atomic.Load(ref p->Stopped) != 0 || (Atomic.Load(ref s_asleep) & (1UL << p->Id)) != 0;
 
     /// <summary>Lets the other cores go on.</summary>
     internal static void StartTheWorld()

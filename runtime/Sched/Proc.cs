@@ -438,7 +438,11 @@ internal static unsafe partial class Proc
         if (to != cs->G0)
         {
             Machine.SetTlsBase(to->TlsBase);
-            Volatile.Write(ref to->Rsp, 0);             // it owns its stack from here on; before the round is read
+            Volatile.Write(ref to->Rsp, 0);             // it owns its stack from here on; before round and stash are read
+            if (Volatile.Read(ref to->Stash) != 0)
+            {
+                Stash.Restore(to, false);
+            }
             uint round = StackScan.Round;
             if (round != 0 && round != to->DirtyRound)
             {

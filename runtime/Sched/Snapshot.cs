@@ -167,7 +167,7 @@ internal static unsafe partial class Snapshot
         }
         UnwindContext c = *self;
         bool isExact = false;
-        if (gp->Status == GStatus.Runnable && gp->Fn != null && gp->Rsp != 0 && *((nuint*)gp->Rsp + 6) == Switch.StartAddress() + 1)
+        if (gp->Status == GStatus.Runnable && gp->Fn != null && gp->Rsp != 0 && Stash.SavedRegisters(gp)[6] == Switch.StartAddress() + 1)
         {
             raw->Pc = gp->GoPc;                 // it has not run yet: where it was made
             raw->IsNew = true;

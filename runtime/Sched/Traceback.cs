@@ -190,7 +190,7 @@ internal static unsafe class Traceback
         {
             return false;
         }
-        nuint* saved = (nuint*)gp->Rsp;             // kernel/Cpu/core.S, CP2
+        nuint* saved = Stash.SavedRegisters(gp);    // kernel/Cpu/core.S, CP2
         c.R15 = saved[0];
         c.R14 = saved[1];
         c.R13 = saved[2];

@@ -6,6 +6,7 @@
 // SK3  A stack may use as much as its slot holds, but no more than a quarter of the machine's memory: so a runaway
 //      recursion ends in Go's report, not in lack of memory.
 // SK4  A goroutine's end gives the pages back below the first 64 KiB, so one deep recursion does not keep them.
+// SK6  A parked goroutine may have no page at all: Stash.cs.
 // SK5  Which class: a size asked for picks the smallest that holds it. Without one, a goroutine gets a 64 MiB slot while
 //      fewer than 1024 live (each costs a page of page table besides its stack page); more get 128 KiB slots, fifteen
 //      of which share that page, 264 bytes each. The main goroutine has a 1 GiB slot.
@@ -232,6 +233,10 @@ internal static unsafe class Stacks
         if (hi - page > s_classes.LimitBytes[c])
         {
             return Overflow(f, hi);
+        }
+        if (hi != (ulong)Proc.GetG()->StackHi && Stash.RestoreTouched(hi, address))
+        {
+            return true;
         }
         byte* low = Machine.GrowStack((byte*)page, (byte*)(hi - s_classes.LimitBytes[c]));
         if (low == null)

@@ -150,6 +150,9 @@ public static unsafe partial class Machine
         Cpu.RestoreInterrupts(flags);
     }
 
+    /// <summary>Context with interrupts off, while waiting for another core: does what others ask of this one, so that they do not wait for it in turn.</summary>
+    public static void AnswerOthers() => Answer(CurrentCore);
+
     private static void PokeInterrupt(TrapFrame* frame)
     {
     }

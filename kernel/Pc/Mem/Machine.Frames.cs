@@ -1,7 +1,8 @@
 // Page frames and the heap's growth.
 //
 // FR1  The heap grows up from the start of the largest usable range, frames are taken down from its end; the other
-//      ranges go to frames first. They never meet: each checks the other.
+//      ranges go to frames first, from their ends, and to the heap last, from their starts. They never meet: each
+//      checks the other.
 // FR2  The first range is a pool right behind the image, below 4 GiB: it holds the first frames, among them the page
 //      tables, which must lie in what boot.S mapped, and keeps them in memory the loader has touched already.
 // FR3  A free frame is linked through its own first word and zeroed when it is taken again.
@@ -156,7 +157,11 @@ public static unsafe partial class Machine
         }
         s_heapNext = (byte*)(DirectMap + ranges[largest].Base);
         s_heapEnd = (byte*)(DirectMap + ranges[largest].End);
-        HeapLimit = s_heapEnd;
+        for (var i = 1; i < count; i++)
+        {
+            var end = (byte*)(DirectMap + ranges[i].End);
+            HeapLimit = end > HeapLimit ? end : HeapLimit;
+        }
         for (var i = largest; i < count - 1; i++)
         {
             ranges[i] = ranges[i + 1];
@@ -251,16 +256,29 @@ public static unsafe partial class Machine
     {
         bytes = (bytes + HeapPageBytes - 1) & ~(HeapPageBytes - 1);
         var flags = LockFrames();
-        var p = (byte*)(((ulong)s_heapNext + HeapPageBytes - 1) & ~(ulong)(HeapPageBytes - 1));
-        if (s_heapEnd - p < (nint)KeptForFrames || bytes > (nuint)(s_heapEnd - p) - KeptForFrames)
+        byte* p = null;
+        if (FreeMemory >= KeptForFrames && bytes <= FreeMemory - KeptForFrames)
         {
-            p = null;
-        }
-        else
-        {
-            s_heapNext = p + bytes;
+            p = TakePiece(ref s_heapNext, s_heapEnd, bytes);
+            for (var i = s_ranges.Current; p == null && i < s_ranges.Count; i++)
+            {
+                var from = (byte*)(DirectMap + Ranges[i].Base);
+                p = TakePiece(ref from, (byte*)(DirectMap + Ranges[i].End), bytes);
+                Ranges[i].Base = (ulong)from - DirectMap;
+            }
         }
         UnlockFrames(flags);
+        return p;
+    }
+
+    private static byte* TakePiece(ref byte* from, byte* end, nuint bytes)
+    {
+        var p = (byte*)(((ulong)from + HeapPageBytes - 1) & ~(ulong)(HeapPageBytes - 1));
+        if (p > end || bytes > (nuint)(end - p))
+        {
+            return null;
+        }
+        from = p + bytes;
         return p;
     }
 }

@@ -39,43 +39,47 @@ public static unsafe partial class Machine
     /// <summary>Gives pages back; committed again, they are zero. Nobody else gives the same ones back meanwhile.</summary>
     public static void DecommitPages(void* va, nuint bytes)
     {
-        var entries = stackalloc ulong[ShootPages];     // the first retired ones, and their pages
-        var pages = stackalloc ulong[ShootPages];
+        StackPages pages;
+        pages.Low = (byte*)va;
+        pages.Hi = (byte*)va + bytes;
+        Decommit(&pages, 1);
+    }
+
+    // Several ranges with one request to the others.
+    private static void Decommit(StackPages* ranges, int n)
+    {
+        var pages = stackalloc ulong[ShootPages];       // the first retired ones
         var count = 0;
-        var rest = bytes;                               // where those that found no room here begin
-        for (nuint at = 0; at < bytes; at += (nuint)PageBytes)
+        for (var i = 0; i < n; i++)
         {
-            var e = FindEntry((ulong)va + at);
-            if (e == null || !Retire(e))
+            for (var at = ranges[i].Low; at < ranges[i].Hi; at += PageBytes)
             {
-                continue;
+                var e = FindEntry((ulong)at);
+                if (e == null || !Retire(e))
+                {
+                    continue;
+                }
+                if (count < ShootPages)
+                {
+                    pages[count] = (ulong)at;
+                }
+                count++;
             }
-            if (count < ShootPages)
-            {
-                entries[count] = (ulong)e;
-                pages[count] = (ulong)va + at;
-            }
-            else if (count == ShootPages)
-            {
-                rest = at;
-            }
-            count++;
         }
         if (count == 0)
         {
             return;
         }
         FlushTlbs(pages, count);
-        for (var i = 0; i < count && i < ShootPages; i++)
+        for (var i = 0; i < n; i++)
         {
-            Release((ulong*)entries[i]);
-        }
-        for (; rest < bytes; rest += (nuint)PageBytes)
-        {
-            var e = FindEntry((ulong)va + rest);
-            if (e != null)
+            for (var at = ranges[i].Low; at < ranges[i].Hi; at += PageBytes)
             {
-                Release(e);
+                var e = FindEntry((ulong)at);
+                if (e != null)
+                {
+                    Release(e);
+                }
             }
         }
     }
@@ -108,4 +112,35 @@ public static unsafe partial class Machine
 
     /// <summary>Gives a stack's pages from <paramref name="low"/> to <paramref name="keep"/> back.</summary>
     public static void TrimStack(byte* low, byte* keep) => DecommitPages(low, (nuint)(keep - low));
+
+    /// <summary>Whether GiveStacksBack and TakeStackBack work here.</summary>
+    public static bool CanGiveStacksBack => true;
+
+    /// <summary>Whether a stack that TakeStackBack brings is never seen half-filled by another core.</summary>
+    public static bool StacksComeBackWhole => true;
+
+    /// <summary>Gives all pages of <paramref name="n"/> stacks back; a touch faults from then on.</summary>
+    public static void GiveStacksBack(StackPages* stacks, int n) => Decommit(stacks, n);
+
+    /// <summary>
+    /// Makes the highest page of a stack that was given back usable, with <paramref name="bytes"/> from
+    /// <paramref name="from"/> at <paramref name="at"/>, in that page. Its lowest usable address, or null when memory is out.
+    /// </summary>
+    public static byte* TakeStackBack(byte* hi, byte* at, byte* from, nuint bytes, bool isFault)
+    {
+        var frame = (byte*)(isFault ? AllocFaultPage() : AllocPage());
+        if (frame == null)
+        {
+            return null;
+        }
+        var page = hi - PageBytes;
+        Cpu.MemMove(frame + (at - page), from, bytes);
+        var result = MapFrame(page, frame, isFault);
+        if (result != MapResult.Mapped)
+        {
+            FreePage(frame);
+            return null;
+        }
+        return page;
+    }
 }
