@@ -69,7 +69,7 @@ public abstract class GuestRun(BootRoute route, int cores) : IAsyncLifetime
 
 public sealed class Qemu1() : GuestRun(BootRoute.Kernel, 1);
 
-public sealed class Qemu2() : GuestRun(BootRoute.Kernel, 2);
+public sealed class Qemu2() : GuestRun(BootRoute.KernelHole, 2);
 
 public sealed class Qemu4() : GuestRun(BootRoute.Kernel, 4);
 

@@ -23,6 +23,9 @@ public enum BootRoute
     /// <summary>PVH on the older pc machine.</summary>
     KernelPc,
 
+    /// <summary>PVH on q35 with a hole in its memory: a quarter of a gigabyte below, the rest above 4 GiB.</summary>
+    KernelHole,
+
     /// <summary>PVH on microvm.</summary>
     Microvm,
 
@@ -114,6 +117,7 @@ public sealed class Vm : IAsyncDisposable
         command.AddRange(route switch
         {
             BootRoute.Microvm => ["-M", "microvm,isa-serial=on"],
+            BootRoute.KernelHole => ["-M", "q35,max-ram-below-4g=256M", "-serial", $"file:{directory}/com2"],
             BootRoute.KernelPc => ["-M", "pc", "-serial", $"file:{directory}/com2"],
             _ => ["-M", "q35", "-serial", $"file:{directory}/com2"],
         });
