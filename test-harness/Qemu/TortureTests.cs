@@ -18,6 +18,8 @@ public class TortureTests
     [InlineData("LanguageTests", 2, 3)]
     [InlineData("ExceptionTests", 2, 1)]
     [InlineData("ChanTests.Values", 4, 20)]
+    [InlineData("StashTests", 2, 500)]
+    [InlineData("StashTests", 4, 1000)]
     public async Task The_guest_survives(string filter, int cores, int every)
     {
         await using Vm vm = Vm.Start("Guest", $"{filter} MUTATOR_STEPS=2000 GODEBUG=gctorture={every},clobberfree=1", BootRoute.Linux, "1G", cores: cores);
@@ -51,7 +53,7 @@ public class TortureTests
     [Fact]
     public async Task Without_the_barrier_the_mutator_fails()
     {
-        await using Vm vm = Vm.Start("Guest", "GraphTests MUTATOR_STEPS=200000 GODEBUG=gcnobarrier=1,clobberfree=1", BootRoute.Linux, "1G", cores: 2);
+        await using Vm vm = Vm.Start("Guest", "GraphTests MUTATOR_STEPS=3000000 GODEBUG=gcnobarrier=1,clobberfree=1", BootRoute.Linux, "1G", cores: 2);
         Assert.NotEqual(0, await vm.WaitForExit(Seconds));
     }
 }
