@@ -12,7 +12,8 @@ namespace Unikernel.Runtime.Sched;
 
 internal unsafe struct SpinLock
 {
-    private const int SpinsBeforeYield = 1000;
+    private const int SpinsBeforeYield = 100;
+    private const int MostPauses = 32;      // as long as Go's: whoever has the lock's line in its cache does several turns
 
     private int _held;
 
@@ -51,16 +52,22 @@ internal unsafe struct SpinLock
     private void Spin()
     {
         int n = 0;
+        int pauses = 1;
         do
         {
-            while (Atomic.Load(ref _held) != 0)
+            do
             {
+                for (int i = 0; i < pauses; i++)
+                {
+                    Cpu.Pause();
+                }
+                pauses = pauses < MostPauses ? pauses * 2 : MostPauses;
                 if (++n % SpinsBeforeYield == 0)
                 {
                     Machine.SpinYield();        // the holder's virtual core may not be running
                 }
-                Cpu.Pause();
             }
+            while (Atomic.Load(ref _held) != 0);
         }
         while (Atomic.Exchange(ref _held, 1) != 0);
     }
