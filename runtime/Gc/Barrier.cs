@@ -102,17 +102,20 @@ internal static unsafe class Barrier
     internal static void Flush()
     {
         CoreState* cs = ThisCore.State;
-        Flush(cs, &cs->Cache->Work);
+        _ = Flush(cs, &cs->Cache->Work);
         cs->Cache->Work.Flush();
     }
 
-    internal static void Flush(CoreState* cs, GcWork* work)
+    /// <summary>How many it held.</summary>
+    internal static int Flush(CoreState* cs, GcWork* work)
     {
-        for (ulong* at = &cs->Cache->Shaded[0]; at < cs->ShadePtr; at++)
+        int n = (int)(cs->ShadePtr - &cs->Cache->Shaded[0]);
+        for (int i = 0; i < n; i++)
         {
-            Marker.Grey(work, (byte*)*at);
+            Marker.Grey(work, (byte*)cs->Cache->Shaded[i]);
         }
         cs->ShadePtr = &cs->Cache->Shaded[0];
+        return n;
     }
 
     /// <summary>

@@ -33,6 +33,7 @@ internal static unsafe partial class Mgc
     private const long SliceNs = 100_000;
     private const long PauseNs = 20_000;
     private const long AssistNs = 20_000;
+    private const int MostShaded = 128;             // what cores have shaded beyond that is marked with the world running
     private const int GoroutinesAtOnce = 64;
     private const long FewDirty = 64;
     private const int MostRounds = 4;
@@ -328,15 +329,17 @@ internal static unsafe partial class Mgc
             DrainAll();
             StopWorld();
             GcWork* work = Work;
+            int shaded = 0;
             for (int i = 0; i < Machine.CoresStarted; i++)
             {
                 CoreState* cs = Proc.PAt(i)->Core;
-                Barrier.Flush(cs, work);
+                shaded += Barrier.Flush(cs, work);
                 cs->Cache->Work.Flush();
             }
             ScanDirty();
-            long until = GoDebug.Settings.GcStopTheWorld != 0 ? long.MaxValue : Machine.NanoTime() + PauseNs;
-            bool isDone = Marker.Drain(ThisCore.State, until, false);
+            bool isStopped = GoDebug.Settings.GcStopTheWorld != 0;
+            long until = isStopped ? long.MaxValue : Machine.NanoTime() + PauseNs;
+            bool isDone = (shaded <= MostShaded || isStopped) && Marker.Drain(ThisCore.State, until, false);
             while (isDone && Handles.GreyDependents(Work))
             {
                 isDone = Marker.Drain(ThisCore.State, until, false);
