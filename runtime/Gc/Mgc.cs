@@ -150,10 +150,13 @@ internal static unsafe partial class Mgc
         }
     }
 
-    /// <summary>Goroutine: an allocation that is to be made hard (GODEBUG=gctorture), if a collection can be waited for.</summary>
+    /// <summary>
+    /// Goroutine: an allocation that is to be made hard (GODEBUG=gctorture), if a collection can be waited for and the
+    /// program has not ruled out that allocating leads to one.
+    /// </summary>
     internal static void Torture()
     {
-        if (CanWait())
+        if (s_pacer.GcPercent >= 0 && !IsInNoGcRegion && CanWait())
         {
             Collect();
         }

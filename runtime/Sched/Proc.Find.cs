@@ -111,8 +111,14 @@ internal static unsafe partial class Proc
                 return next;
             }
             p->HasReadied = false;
-            G* gp = p->Id < s_maxProcs ? FindHere(p) : Retire(p);
-            gp = gp != null || p->Id >= s_maxProcs ? gp : Steal(cs, p);
+            if (p->Id >= s_maxProcs)
+            {
+                Retire(p);                  // nor does it mark: who is alone sets marks without locking (RQ5)
+                Idle(cs, p);
+                continue;
+            }
+            G* gp = FindHere(p);
+            gp = gp != null ? gp : Steal(cs, p);
             if (gp != null)
             {
                 StopSpinning(p, true);
@@ -121,7 +127,6 @@ internal static unsafe partial class Proc
             if (!Mgc.MarkWhileIdle(cs) && !Nap(cs, p))
             {
                 Idle(cs, p);
-                p->SchedTick++;
             }
         }
     }
@@ -311,6 +316,7 @@ internal static unsafe partial class Proc
     {
         ulong bit = 1UL << p->Id;
         bool wasSpinning = p->IsSpinning;
+        p->SchedTick++;
         StopSpinning(p, false);
         Machine.RefillFaultReserve();
         bool isRetired = p->Id >= s_maxProcs;

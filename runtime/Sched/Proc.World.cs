@@ -181,7 +181,7 @@ internal static unsafe partial class Proc
     }
 
     // PW1
-    private static G* Retire(P* p)
+    private static void Retire(P* p)
     {
         GQueue batch = default;
         for (G* gp = p->Runq.Get(); gp != null; gp = p->Runq.Get())
@@ -192,7 +192,6 @@ internal static unsafe partial class Proc
         {
             PutGlobal(ref batch);
         }
-        return null;
     }
 
     /// <summary>Sets how many cores run goroutines, at most as many as there are; the number before.</summary>

@@ -4,8 +4,8 @@
 // RQ2  A goroutine is on at most one queue, once.
 // RQ3  The owner alone writes Tail and puts into RunNext; anybody may take, by compare-and-swap of Head or RunNext.
 // RQ4  An entry is written before the Tail that shows it; Tail is read after Head.
-// RQ5  While one P alone runs goroutines nobody steals, and its owner needs no locked instruction. IsAlone changes with the
-//      world stopped.
+// RQ5  While one P alone runs goroutines nobody steals, and its owner needs no locked instruction; nor does it for the marks
+//      of a collection, so cores that run nothing must not mark. IsAlone changes with the world stopped.
 // Context: the owner's core with its lock depth raised; Steal also from others. Allocates nothing.
 // Reference: Go's runqput, runqget, runqgrab.
 using System.Runtime.CompilerServices;

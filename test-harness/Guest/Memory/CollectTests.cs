@@ -345,4 +345,52 @@ public class CollectTests
         wg.Wait();
         _ = Go.SetGoMaxProcs(before);
     }
+
+    private sealed class Leaf(int id)
+    {
+        internal readonly int Id = id;
+    }
+
+    // A core that was told to run nothing had gone on marking, while the other one, now alone, set marks without locking.
+    [Fact]
+    public void No_mark_is_lost_while_cores_come_and_go()
+    {
+        var leaves = new Leaf[100_000];
+        for (int i = 0; i < leaves.Length; i++)
+        {
+            leaves[i] = new Leaf(i);
+        }
+        new Random(1).Shuffle(leaves);                  // cores that mark at once are to meet in words of the bitmap
+        int[] ids = Array.ConvertAll(leaves, l => l.Id);
+        bool stop = false;
+        int before = Go.GoMaxProcs;
+        var wg = new WaitGroup();
+        wg.Go(() =>
+        {
+            while (!Volatile.Read(ref stop))
+            {
+                _ = Go.SetGoMaxProcs(before);
+                Go.Sleep(TimeSpan.FromMicroseconds(300));
+                _ = Go.SetGoMaxProcs(1);
+                Go.Sleep(TimeSpan.FromMicroseconds(300));
+            }
+        });
+        int lost = 0;
+        for (int i = 0; i < 40 && lost == 0; i++)
+        {
+            GC.Collect();
+            for (int k = 0; k < 1000; k++)
+            {
+                GC.KeepAlive(new Leaf(-1));             // takes the place of what was freed
+            }
+            for (int k = 0; k < leaves.Length; k++)
+            {
+                lost += leaves[k].Id == ids[k] ? 0 : 1;
+            }
+        }
+        stop = true;
+        wg.Wait();
+        _ = Go.SetGoMaxProcs(before);
+        Assert.Equal(0, lost);
+    }
 }
