@@ -319,17 +319,20 @@ public class CollectorTests
     {
         int ran = 0;
         var cleanups = new List<Cleanup>();
+        var targets = new List<int[]>();
         InGoroutine(() =>
         {
             for (int i = 0; i < Many; i++)
             {
                 int[] target = [i];
+                targets.Add(target);                        // none dies before its third cleanup is stopped
                 GoMemory.AddCleanup(target, n => Interlocked.Add(ref ran, n), 1);
                 GoMemory.AddCleanup(target, n => Interlocked.Add(ref ran, n), 1);
                 cleanups.Add(GoMemory.AddCleanup(target, n => Interlocked.Add(ref ran, n), 1000));
             }
         });
         cleanups.ForEach(static c => c.Stop());
+        targets.Clear();
         int[] kept = [1];
         GoMemory.AddCleanup(kept, n => Interlocked.Add(ref ran, n), 100_000);
         for (int i = 0; i < 5; i++)
