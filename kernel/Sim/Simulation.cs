@@ -70,6 +70,7 @@ internal static unsafe partial class Simulation
 {
     private const int StepNs = 8;
     private const int PauseNs = 40;
+    private const int MostStalls = 256;
 
     private static readonly VirtualCore[] s_cores = new VirtualCore[Machine.MaxCores];
     private static readonly int[] s_candidates = new int[Machine.MaxCores];
@@ -191,12 +192,23 @@ internal static unsafe partial class Simulation
         {
             if (((r >> 16) & 63) == 0)
             {
-                s_current.StallsLeft = (int)((r >> 24) & 255);      // as if its host had taken the processor away
+                s_current.StallsLeft = (int)((r >> 24) % MostStalls);       // as if its host had taken the processor away
             }
             GiveTurn();
         }
         TakeInterrupt((r >> 40) & ((1UL << s_latencyShift) - 1));
+        if (s_current.StepsToStall != 0 && --s_current.StepsToStall == 0)
+        {
+            HoldUp(s_current.Id);
+            GiveTurn();
+        }
     }
+
+    /// <summary>A core stands still for some turns, drawn.</summary>
+    internal static void HoldUp(int core) => s_cores[core].StallsLeft = Draw(MostStalls);
+
+    /// <summary>So does the running core within its next steps: for a race that needs it at one of a few places.</summary>
+    internal static void HoldUpWithin(int steps) => s_current.StepsToStall = 1 + Draw(steps);
 
     /// <summary>The running core waits for another.</summary>
     internal static void Pause()

@@ -29,6 +29,7 @@ internal sealed unsafe class VirtualCore(int id, Core* block)
     internal long BusyUntilNs;                  // computes until then; 0 = it does not
     internal long AlarmNs;                      // 0 = none
     internal int StallsLeft;                    // turns for which it stands still
+    internal int StepsToStall;                  // steps until it next does; 0 = none is planned
 
     internal bool CanBeInterrupted => !AreInterruptsOff && Block->InInterrupt == 0;
 

@@ -31,6 +31,20 @@ internal static unsafe partial class Proc
     /// <summary>Cores that look for work.</summary>
     internal static int SpinningCores => s_spinning;
 
+    /// <summary>Whether somebody who wakes a core, or a core that was woken and has not come yet, counts as looking for work.</summary>
+    internal static bool IsAnyWakerCounted
+    {
+        get
+        {
+            int looking = 0;
+            for (int i = 0; i < Machine.CoresStarted; i++)
+            {
+                looking += PAt(i)->IsSpinning ? 1 : 0;
+            }
+            return s_spinning > looking;
+        }
+    }
+
     /// <summary>Whether a core that looks for work will go idle if it finds nothing now.</summary>
     internal static bool IsAnyAboutToIdle
     {

@@ -10,12 +10,6 @@ public class StashTouchTests
 {
     private const int Many = 500;
 
-    private static int Stashed()
-    {
-        GoMemory.ReadMemStats(out MemStats stats);
-        return stats.StacksStashed;
-    }
-
     // Legal, and on .NET it works: a pointer into the stack of somebody who waits.
     [Fact]
     public unsafe void A_pointer_into_a_parked_stack_is_good()
@@ -43,9 +37,8 @@ public class StashTouchTests
             });
         }
         parked.Wait();
-        Go.Sleep(TimeSpan.FromMilliseconds(5));
-        GC.Collect();
-        int before = Stashed();
+        StashTests.CollectUntilStashed(Many);
+        int before = StashTests.Stashed();
         bool isOn = Stash.IsOn;
         var writers = new WaitGroup();
         for (int w = 0; w < 4; w++)
@@ -62,7 +55,7 @@ public class StashTouchTests
             });
         }
         writers.Wait();
-        Assert.True(!isOn || Stashed() <= before - Many, $"{before} and then {Stashed()}");
+        Assert.True(!isOn || StashTests.Stashed() <= before - Many, $"{before} and then {StashTests.Stashed()}");
         gate.Close();
         done.Wait();
         Assert.Equal(0, wrong);

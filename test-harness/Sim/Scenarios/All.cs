@@ -32,6 +32,7 @@ internal static class All
         new() { Name = "MaxProcs", Main = WorldScenarios.MaxProcs, MinCores = 2, Yields = true },
         new() { Name = "PinnedRetired", Main = WorldScenarios.PinnedRetired, MinCores = 2, Yields = true },
         new() { Name = "HandedOver", Main = RetireScenarios.HandedOver, MinCores = 2, Yields = true },
+        new() { Name = "HandsOverLate", Main = RetireScenarios.HandsOverLate, MinCores = 3, MaxCores = 3 },
         new() { Name = "AloneAndNot", Main = RetireScenarios.AloneAndNot, MinCores = 2 },
         new() { Name = "PairBesideThief", Main = PairScenarios.PairBesideThief, MinCores = 2 },
         new() { Name = "NextToNapper", Main = PairScenarios.NextToNapper, MinCores = 2 },

@@ -12,6 +12,7 @@ internal static unsafe class IdleScenarios
     private const long LongNs = 1_000_000;
     private const int MostWaits = 400;
     private const int MostSteps = 60;
+    private const int MakingSteps = 64;
     private const long FirstNs = 11_000;        // a nap and most of the looks after it
 
     /// <summary>One or two compute, and make work just when the last core that looks for some gives up, or long after.</summary>
@@ -61,6 +62,7 @@ internal static unsafe class IdleScenarios
         }
         for (int i = 0; i < count; i++)
         {
+            Simulation.HoldUpWithin(MakingSteps);
             done.Go(() => Simulation.Compute(LongNs));
         }
         Simulation.Compute(LongNs);

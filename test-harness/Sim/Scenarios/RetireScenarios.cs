@@ -1,5 +1,6 @@
 // Scenarios of cores that GOMAXPROCS takes away and gives back, with what they had.
 using System;
+using System.Runtime.InteropServices;
 using Unikernel.Kernel;
 using Unikernel.Kernel.Simulated;
 using Unikernel.Runtime.Sched;
@@ -9,6 +10,9 @@ namespace Unikernel.Tests.Sim.Scenarios;
 
 internal static unsafe class RetireScenarios
 {
+    private const int MostSteps = 400;
+    private const long LongNs = 1_000_000;
+
     /// <summary>Sleepers, time-outs that are called off, timers that are stopped and goroutines locked to a core: all go to the cores that stay.</summary>
     internal static void HandedOver()
     {
@@ -137,5 +141,63 @@ internal static unsafe class RetireScenarios
             done.Wait();
             SimFailure.Unless(ran == 5, ran + " of 5 have run");
         }
+    }
+
+    /// <summary>
+    /// A core beyond GOMAXPROCS is to wake somebody for what an interrupt has readied there, finds all busy and is held up; then
+    /// another takes that and goes idle, and a third makes work.
+    /// </summary>
+    internal static void HandsOverLate()
+    {
+        int retired = Machine.CoresStarted - 1;
+        _ = Go.SetGoMaxProcs(retired);
+        Notifier* notifier = (Notifier*)NativeMemory.AllocZeroed((nuint)sizeof(Notifier));
+        _ = Atomic.Add(ref Proc.ConsoleWaiters, 1);
+        for (int round = 0; round < 3; round++)
+        {
+            WaitGroup done = new();
+            int started = 0;
+            done.Go(() =>
+            {
+                _ = Atomic.Add(ref started, 1);
+                notifier->Wait(WaitReason.IoWait);
+            });
+            done.Go(() =>
+            {
+                _ = Atomic.Add(ref started, 1);
+                AwaitCounted();
+            });
+            for (int i = 0; i < MostSteps && started < 2; i++)
+            {
+                Simulation.Step();
+            }
+            Devices.Add(Machine.NanoTime(), retired, () => notifier->Notify());
+            if (AwaitCounted())
+            {
+                Simulation.HoldUp(retired);
+            }
+            for (int i = 0; i < MostSteps && Proc.IdleCores == 0; i++)
+            {
+                Simulation.Step();
+            }
+            done.Go(() => Simulation.Compute(LongNs));
+            Simulation.Compute(LongNs);
+            done.Wait();
+        }
+        _ = Atomic.Add(ref Proc.ConsoleWaiters, -1);
+        NativeMemory.Free(notifier);
+    }
+
+    private static bool AwaitCounted()
+    {
+        for (int i = 0; i < MostSteps; i++)
+        {
+            if (Proc.IsAnyWakerCounted)
+            {
+                return true;
+            }
+            Simulation.Step();
+        }
+        return false;
     }
 }

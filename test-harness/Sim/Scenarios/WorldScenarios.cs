@@ -106,6 +106,7 @@ internal static unsafe class WorldScenarios
             for (int i = 0; i < 3; i++)
             {
                 Go.Sleep(TimeSpan.FromMicroseconds(2));
+                Simulation.HoldUpWithin(64);
                 Go.Gosched();
             }
         });
