@@ -25,6 +25,7 @@ internal static unsafe class Linux
     internal const nint ArchPrctl = 158;
     internal const nint GetTid = 186;
     internal const nint Futex = 202;
+    internal const nint SchedSetAffinity = 203;
     internal const nint SchedGetAffinity = 204;
     internal const nint TimerCreate = 222;
     internal const nint TimerSetTime = 223;

@@ -1,7 +1,9 @@
 // Cores as threads.
 //
 // LT1  A core's thread comes with its block, its signal stack and its timer set up, interrupts on.
-// LT2  Freezing is a signal that nothing holds back: its handler spins until the thaw.
+// LT2  With as many cores as CPUs each core has a CPU of its own. Else Linux likes to put a thread that is woken on the CPU of
+//      the one that wakes it, which then stands still for some milliseconds, holding what it holds, beside an idle CPU.
+// LT3  Freezing is a signal that nothing holds back: its handler spins until the thaw.
 // Context: as said. Reference: clone(2), membarrier(2).
 namespace Unikernel.Kernel;
 
@@ -9,6 +11,10 @@ public static unsafe partial class Machine
 {
     private const nuint CoreStackBytes = 256 * 1024;
     private const long FreezeWaitNs = 1_000_000_000;
+
+    private const int AffinityWords = 16;
+
+    private static bool s_hasCpuPerCore;        // immutable after InitAcpi
 
     private struct CoreStart
     {
@@ -51,7 +57,48 @@ public static unsafe partial class Machine
             SpinYield();
         }
         Volatile.Write(ref s_coresStarted, id + 1);
+        if (id + 1 == CoreCount && s_hasCpuPerCore)
+        {
+            TakeCpu(0);                             // the last: those it starts begin with its CPUs
+        }
         return true;
+    }
+
+    // The CPUs this process may run on.
+    private static int CountCpus()
+    {
+        var mask = stackalloc ulong[AffinityWords];
+        var n = Linux.Syscall(Linux.SchedGetAffinity, 0, AffinityWords * sizeof(ulong), (nint)mask);
+        var cpus = 0;
+        for (var i = 0; i < n / sizeof(ulong); i++)
+        {
+            cpus += System.Numerics.BitOperations.PopCount(mask[i]);
+        }
+        return cpus;
+    }
+
+    // LT2. The calling thread, which may still run on all of them.
+    private static void TakeCpu(int id)
+    {
+        var mask = stackalloc ulong[AffinityWords];
+        var n = Linux.Syscall(Linux.SchedGetAffinity, 0, AffinityWords * sizeof(ulong), (nint)mask);
+        for (var i = 0; i < n / sizeof(ulong); i++)
+        {
+            var left = mask[i];
+            for (mask[i] = 0; left != 0; left &= left - 1)
+            {
+                if (id-- == 0)
+                {
+                    mask[i] = left & (0 - left);
+                    for (i++; i < n / sizeof(ulong); i++)
+                    {
+                        mask[i] = 0;
+                    }
+                    Linux.Syscall(Linux.SchedSetAffinity, 0, n, (nint)mask);
+                    return;
+                }
+            }
+        }
     }
 
     private static void RunCore(void* argument)
@@ -65,6 +112,10 @@ public static unsafe partial class Machine
         SetTlsBase(tls);
         InitSignalStack();
         InitThread(start->Core);
+        if (s_hasCpuPerCore)
+        {
+            TakeCpu(start->Core->Id);
+        }
         ulong none = 0;
         Linux.Syscall(Linux.RtSigprocmask, setMask, (nint)(&none), 0, 8);
         start->Entry();

@@ -1,7 +1,9 @@
 // Memory: one mapping stands for the machine's RAM, two reserved regions for stacks and programs' mappings.
 //
 // LM1  RAM is mem=SIZE bytes (default: half of what Linux has): the heap grows up from its start, pages are taken down
-//      from its end, so that its exhaustion is met as on bare metal. Linux gives memory on first touch.
+//      from its end, so that its exhaustion is met as on bare metal. Linux gives memory on first touch, in small pages: a
+//      huge one takes a quarter of a millisecond to clear, several if Linux is a guest whose host has to find the memory,
+//      and all that time its core does not stop for a collection and runs no timer.
 // LM2  The regions are read-write and committed by Linux on first touch; what is touched there does not count as RAM.
 // LM3  All lies below 16 TiB: valgrind has no more addresses.
 // LM4  A stack ends, at first, StackKeepBytes below its top: a guard there, so that a goroutine that went deeper is
@@ -19,7 +21,8 @@ public static unsafe partial class Machine
     private const int MapNoReserve = 0x4000;
     private const int MapFixed = 0x10;
     private const int AdviseDontNeed = 4;
-    private const int AdviseHugePages = 14;
+    private const int AdviseNoHugePages = 15;
+    private const int AdvisePopulateWrite = 23;
     private const int AdviseGuardInstall = 102;
     private const int AdviseGuardRemove = 103;
     private const nuint LeastMemory = 16 << 20;
@@ -80,7 +83,7 @@ public static unsafe partial class Machine
         s_heapNext = (byte*)(((nuint)memory + HeapAlignment - 1) & ~(HeapAlignment - 1));
         s_heapEnd = s_heapNext + s_totalMemory;
         HeapBase = s_heapNext;
-        Linux.Syscall(Linux.Madvise, (nint)s_heapNext, (nint)s_totalMemory, AdviseHugePages);  // where Linux has them
+        Linux.Syscall(Linux.Madvise, (nint)s_heapNext, (nint)s_totalMemory, AdviseNoHugePages);
         if (Linux.Map(StackRegionBase, StackRegionSize, MapNoReserve | MapFixed) < 0
             || Linux.Map(MapRegionBase, MapRegionSize, MapNoReserve | MapFixed) < 0
             || Linux.Map(TableRegionBase, TableRegionSize, MapNoReserve | MapFixed) < 0)
@@ -195,8 +198,12 @@ public static unsafe partial class Machine
     {
     }
 
-    /// <summary>Makes pages of a region usable: they are.</summary>
-    public static bool CommitPages(void* va, nuint bytes) => true;
+    /// <summary>Makes pages of a region usable. They are, but tables are touched with the world stopped: Linux finds their memory now, if it can (5.14).</summary>
+    public static bool CommitPages(void* va, nuint bytes)
+    {
+        Linux.Syscall(Linux.Madvise, (nint)va, (nint)bytes, AdvisePopulateWrite);
+        return true;
+    }
 
     /// <summary>Gives pages of a region back; touched again, they are zero.</summary>
     public static void DecommitPages(void* va, nuint bytes) =>

@@ -119,14 +119,8 @@ public static unsafe partial class Machine
     /// <summary>Finds out how many cores there are.</summary>
     public static void InitAcpi()
     {
-        const int bytes = 128;
-        var mask = stackalloc ulong[bytes / 8];
-        var n = Linux.Syscall(Linux.SchedGetAffinity, 0, bytes, (nint)mask);
-        var cores = 0;
-        for (var i = 0; i < n / 8; i++)
-        {
-            cores += System.Numerics.BitOperations.PopCount(mask[i]);
-        }
+        var cpus = CountCpus();
+        var cores = cpus;
         if (TryGetArg("cores"u8, out var value, out var length))
         {
             cores = 0;
@@ -140,6 +134,7 @@ public static unsafe partial class Machine
             }
         }
         CoreCount = cores == 0 ? 1 : cores > MaxCores ? MaxCores : cores;
+        s_hasCpuPerCore = CoreCount == cpus;
         BootStep("cores"u8);
     }
 

@@ -18,7 +18,7 @@ namespace Unikernel.Runtime.Gc;
 
 internal static class ShadeBuffer
 {
-    internal const int Length = 512;
+    internal const int Length = 64;
 }
 
 /// <summary>What the assembly looks at; gc_barrier in Abi/Alloc.S.</summary>

@@ -39,11 +39,11 @@ internal readonly unsafe struct CycleMarks : IMarks
 
 internal static unsafe class Marker
 {
-    private const nuint PieceBytes = 16 * 1024;
+    private const nuint PieceBytes = 2 * 1024;
     private const nuint MostPieces = 1 << (64 - PieceShift);
     private const int PieceShift = 48;
     private const int CheckEvery = 32;              // objects
-    private const long CheckBytes = 16 * 1024;
+    private const long CheckBytes = 2 * 1024;
     private const int Fetched = 8;
 
     /// <summary>Marks an object, if it is one of the heap's, and queues it for scanning (MK1).</summary>
