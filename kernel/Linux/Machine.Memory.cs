@@ -193,6 +193,13 @@ public static unsafe partial class Machine
         return p;
     }
 
+    /// <summary>Linux does not say cheaply which pages were written: all.</summary>
+    public static bool FindWritten(ref byte* from, byte* end, out byte* to)
+    {
+        to = end;
+        return from < end;
+    }
+
     /// <summary>Nothing to fill: Linux gives stacks their pages.</summary>
     public static void RefillFaultReserve()
     {

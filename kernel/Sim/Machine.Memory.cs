@@ -101,6 +101,12 @@ public static unsafe partial class Machine
     /// <summary>There is no heap: objects are CoreCLR's.</summary>
     public static void* GrowHeap(nuint bytes) => null;
 
+    public static bool FindWritten(ref byte* from, byte* end, out byte* to)
+    {
+        to = end;
+        return from < end;
+    }
+
     public static void RefillFaultReserve()
     {
     }

@@ -138,6 +138,20 @@ internal static unsafe class Marker
         }
     }
 
+    /// <summary>Every word of the image's data may be a reference, if it was ever written. How many bytes that was.</summary>
+    internal static long GuessData<T>(GcWork* work)
+        where T : struct, IMarks
+    {
+        Startup.DataRange(out byte* from, out byte* end);
+        long bytes = 0;
+        for (; Machine.FindWritten(ref from, end, out byte* to); from = to)
+        {
+            GuessRange<T>(work, from, to);
+            bytes += to - from;
+        }
+        return bytes;
+    }
+
     private static void GuessIfInside<T>(GcWork* work, byte* word, byte* heap, nuint range)
         where T : struct, IMarks
     {

@@ -363,9 +363,7 @@ internal static unsafe partial class Mgc
     private static void MarkRoots()
     {
         ThisCore.Acquire();
-        Startup.DataRange(out byte* lo, out byte* hi);
-        s_now.GlobalsBytes = hi - lo;
-        Marker.GuessRange<CycleMarks>(Work, lo, hi);
+        s_now.GlobalsBytes = Marker.GuessData<CycleMarks>(Work);
         Frozen.Guess<CycleMarks>(Work);
         Work->Flush();
         ThisCore.Release();

@@ -17,6 +17,7 @@ public static unsafe partial class Machine
     private const ulong Writable = 2;
     private const ulong WriteThrough = 8;
     private const ulong CacheDisable = 16;
+    private const ulong Dirty = 1 << 6;
     private const ulong Large = 1 << 7;
     private const ulong Global = 1 << 8;
     private const ulong NoExecute = 1UL << 63;
@@ -184,6 +185,34 @@ public static unsafe partial class Machine
         var e = FindEntry((ulong)va);
         return e != null && (*e & Present) != 0;
     }
+
+    /// <summary>
+    /// The first piece of the image's data at or after <paramref name="from"/> in which anything was written since the image
+    /// was mapped; false when there is none before <paramref name="end"/>. Types and constants, most of it, never are.
+    /// </summary>
+    public static bool FindWritten(ref byte* from, byte* end, out byte* to)
+    {
+        while (from < end && !IsWritten(from))
+        {
+            from = NextPage(from);
+        }
+        to = from;
+        while (to < end && IsWritten(to))
+        {
+            to = NextPage(to);
+        }
+        to = to < end ? to : end;
+        return from < end;
+    }
+
+    // The processor says so when it first writes; nobody takes it back.
+    private static bool IsWritten(byte* p)
+    {
+        var e = FindEntry((ulong)p);
+        return e == null || (Volatile.Read(ref *e) & Dirty) != 0;
+    }
+
+    private static byte* NextPage(byte* p) => (byte*)(((ulong)p & ~(PageBytes - 1)) + PageBytes);
 
     // The two steps of PG5.
     private static bool Retire(ulong* e)
