@@ -40,12 +40,12 @@ public static unsafe partial class Cpu
     public static extern void SetG(void* g);
 
     [MethodImpl(MethodImplOptions.InternalCall)]
-    [RuntimeImport("CpuSetFsBase")]
-    public static extern void SetFsBase(void* address);
+    [RuntimeImport("CpuSetTls")]
+    public static extern void SetTls(void* end);
 
     [MethodImpl(MethodImplOptions.InternalCall)]
-    [RuntimeImport("CpuGetFsBase")]
-    public static extern void* GetFsBase();
+    [RuntimeImport("CpuGetTls")]
+    public static extern void* GetTls();
 
     [MethodImpl(MethodImplOptions.InternalCall)]
     [RuntimeImport("CpuSetGsBase")]

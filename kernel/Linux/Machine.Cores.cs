@@ -104,12 +104,13 @@ public static unsafe partial class Machine
     private static void RunCore(void* argument)
     {
         const nint setGs = 0x1001;
+        const nint setFs = 0x1002;
         const int setMask = 2;
         var start = (CoreStart*)argument;
         Linux.Syscall(Linux.ArchPrctl, setGs, (nint)start->Core);
-        var tls = (byte*)start->Core + 3072;        // g0 uses no thread statics: an empty block that holds its own address
+        var tls = (byte*)start->Core + 3072;        // what FS points at (core.S); g0 uses no thread statics
         *(void**)tls = tls;
-        SetTlsBase(tls);
+        Linux.Syscall(Linux.ArchPrctl, setFs, (nint)tls);
         InitSignalStack();
         InitThread(start->Core);
         if (s_hasCpuPerCore)

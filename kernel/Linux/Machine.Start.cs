@@ -13,9 +13,7 @@ public static unsafe partial class Machine
     public const int ProtocolLinux = 3;
 
     private const int CommandLineMax = 64 * 1024;
-    private const ulong AuxiliaryHwcap2 = 26;
     private const ulong AuxiliaryVdso = 33;
-    private const ulong Hwcap2FsGsBase = 2;
 
     private struct CommandLineBuffer
     {
@@ -57,19 +55,13 @@ public static unsafe partial class Machine
         {
             at++;                                       // the environment
         }
-        ulong hwcap2 = 0;
         for (at++; at[0] != 0; at += 2)
         {
-            if (at[0] == AuxiliaryHwcap2)
-            {
-                hwcap2 = at[1];
-            }
-            else if (at[0] == AuxiliaryVdso)
+            if (at[0] == AuxiliaryVdso)
             {
                 FindVdsoClock((byte*)at[1]);
             }
         }
-        s_hasFsGsBase = (hwcap2 & Hwcap2FsGsBase) != 0;
         if (s_commandLineCut)
         {
             Print("unikernel: the command line is too long and was cut\n"u8);

@@ -1,6 +1,6 @@
 // Entry, system calls, signals and threads of the Linux body.
 //
-// LX1  GS base is the core's block, FS base the goroutine's TLS block, as on bare metal.
+// LX1  GS base is the core's block, FS base what thread statics begin with (Cpu/core.S), as on bare metal.
 // LX2  Signals run on an alternate stack: the IST of this machine. The handler edits the ucontext and returns.
 // LX3  A new thread starts on its own stack at LinuxThreadStart with fn in rbx and its argument in r12.
 // Reference: System V ABI for x86-64, appendix A.2.1; rt_sigreturn(2), clone(2), arch_prctl(2).

@@ -19,7 +19,7 @@ public static unsafe class Cpu
     public static void* GetCore() => Simulation.CurrentBlock;
 
     /// <summary>No block: nothing here uses the thread statics of goroutines.</summary>
-    public static void* GetFsBase() => null;
+    public static void* GetTls() => null;
 
     public static byte* MemSet(void* destination, int value, nuint n)
     {

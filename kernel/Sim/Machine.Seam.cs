@@ -91,7 +91,7 @@ public static unsafe partial class Machine
 
     public static void SetG(void* g) => Simulation.CurrentBlock->G = g;
 
-    public static void SetTlsBase(void* end)
+    public static void SetTls(void* end)
     {
     }
 

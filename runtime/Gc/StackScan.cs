@@ -141,7 +141,7 @@ internal static unsafe class StackScan
         Marker.Grey<T>(work, (byte*)gp->ReceiveSudog);
         Marker.Grey<T>(work, (byte*)gp->SendSudog);
         Marker.Grey<T>(work, (byte*)gp->ThreadStatics);
-        Marker.GuessRange<T>(work, (byte*)gp->TlsBase - Stacks.TlsBytes, (byte*)gp->TlsBase);
+        Marker.GuessRange<T>(work, (byte*)gp->TlsEnd - Stacks.TlsBytes, (byte*)gp->TlsEnd);
     }
 
     /// <summary>This core has just left a goroutine in the closing phase (ST3).</summary>

@@ -75,7 +75,7 @@ internal unsafe struct G
 {
     internal nuint Rsp;                 // saved stack pointer while not running
     internal void* ExInfoHead;          // exception dispatch in progress (runtime/Abi)
-    internal void* TlsBase;             // FS base: end of its TLS block; immutable
+    internal void* TlsEnd;              // of its block of thread statics; immutable
     internal byte* StackLo;             // lowest usable address, the guard lies below; immutable
     internal byte* StackHi;             // immutable
     internal long Id;                   // of the goroutine that uses it; never reused

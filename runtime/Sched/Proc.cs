@@ -136,7 +136,7 @@ internal static unsafe partial class Proc
         p->AlarmNs = long.MaxValue;
         p->Seed = Machine.Random64() | 1;
         g0->Status = GStatus.Running;
-        g0->TlsBase = Cpu.GetFsBase();
+        g0->TlsEnd = Cpu.GetTls();
         s_sched.Ps[core->Id] = (ulong)p;
         Machine.SetG(g0);
     }
@@ -437,7 +437,7 @@ internal static unsafe partial class Proc
         nuint rsp = to->Rsp;
         if (to != cs->G0)
         {
-            Machine.SetTlsBase(to->TlsBase);
+            Machine.SetTls(to->TlsEnd);
             Volatile.Write(ref to->Rsp, 0);             // it owns its stack from here on; before round and stash are read
             if (Volatile.Read(ref to->Stash) != 0)
             {

@@ -48,7 +48,7 @@ internal static unsafe class Stacks
 {
     private const int MaxLargeSlots = 1024;
     private const ulong KeepBytes = Machine.StackKeepBytes;
-    private const int TlsControlBytes = 64;     // above the FS base: own address, and what a C library may look at
+    private const int TlsControlBytes = 64;     // above the block: what a C library may have there for its thread
 
     private const int MostFreeHere = 64;
     private const int FreeBatch = MostFreeHere / 2;
@@ -66,7 +66,7 @@ internal static unsafe class Stacks
     private static byte* s_tlsTemplate;
     private static nuint s_tlsTemplateBytes;
 
-    /// <summary>Bytes of a goroutine's block of thread statics, which ends at G.TlsBase.</summary>
+    /// <summary>Bytes of a goroutine's block of thread statics, which ends at G.TlsEnd.</summary>
     internal static nuint TlsBytes => s_tlsBytes;
 
     internal static void Init()
@@ -109,7 +109,7 @@ internal static unsafe class Stacks
         }
         if (freshTls || gp->IsTlsStale)
         {
-            FillTls(gp->TlsBase);
+            FillTls(gp->TlsEnd);
             gp->ThreadStatics = 0;
         }
         return gp;
@@ -189,8 +189,8 @@ internal static unsafe class Stacks
         gp->StackLo = hi - s_classes.LimitBytes[slotClass];
         gp->StackLow = low;
         gp->StackClass = (byte)slotClass;
-        gp->TlsBase = tls + s_tlsBytes;
-        FillTls(gp->TlsBase);
+        gp->TlsEnd = tls + s_tlsBytes;
+        FillTls(gp->TlsEnd);
         Proc.AddToAll(gp);
         return gp;
     }
@@ -205,15 +205,15 @@ internal static unsafe class Stacks
         return false;
     }
 
-    // Variant II: the block ends at the base, which holds its own address.
-    private static void FillTls(void* tlsBase)
+    // Variant II: what is above the block is the C library's and begins with its own address.
+    private static void FillTls(void* end)
     {
-        byte* block = (byte*)tlsBase - s_tlsBytes;
+        byte* block = (byte*)end - s_tlsBytes;
         for (nuint i = 0; i < s_tlsBytes; i++)
         {
             block[i] = i < s_tlsTemplateBytes ? s_tlsTemplate[i] : (byte)0;
         }
-        *(void**)tlsBase = tlsBase;
+        *(void**)end = end;
     }
 
     /// <summary>

@@ -87,6 +87,9 @@ internal sealed class Image
 
     public static Image Read(string path) => new(File.ReadAllBytes(path));
 
+    /// <summary>Instructions that take FS for where a goroutine's thread statics lie, which only the word there says (ADR 3).</summary>
+    public List<string> WrongThreadStatics { get; } = [];
+
     /// <summary>The function that contains an address.</summary>
     public Node? Find(ulong address)
     {
@@ -146,6 +149,10 @@ internal sealed class Image
 
     private void Read(Node node, in Instruction i)
     {
+        if (i.MemorySegment == Register.FS && !IsAskedOfFs(node, in i))
+        {
+            WrongThreadStatics.Add($"{node.Name}: {i} at {Place(i.IP)}");
+        }
         switch (i.FlowControl)
         {
             case FlowControl.Call when i.IsCallNear:        // not a system call
@@ -169,6 +176,15 @@ internal sealed class Image
                 }
                 break;
         }
+    }
+
+    // Where the block is, and the canary of the C library's functions.
+    private static bool IsAskedOfFs(Node node, in Instruction i)
+    {
+        const ulong canary = 0x28;
+        bool isPlain = i.MemoryBase == Register.None && i.MemoryIndex == Register.None;
+        return isPlain && ((i.MemoryDisplacement64 == 0 && i.Mnemonic == Mnemonic.Mov && (i.Op0Kind == OpKind.Register || node.Name == "CpuSetTls"))
+            || (i.MemoryDisplacement64 == canary && i.Op0Kind == OpKind.Register));
     }
 
     private void ReadIndirect(Node node, in Instruction i)

@@ -56,6 +56,9 @@ public abstract class RestrictedCode(ImageUnderTest image, ITestOutputHelper out
         Assert.True(_check.Walk.Violations.Count == 0, string.Join("\n\n", _check.Walk.Violations.Select(v => v.Describe(_check.Image))));
 
     [Fact]
+    public void Thread_statics_are_found_through_the_word_that_FS_points_at() => Assert.Empty(_check.Image.WrongThreadStatics);
+
+    [Fact]
     public void The_marked_methods_are_found_in_the_image()
     {
         int marked = _check.Marks.Methods.Count(m => m.IsNoAlloc);

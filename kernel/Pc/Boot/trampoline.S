@@ -6,7 +6,7 @@
 //      one exchange, and only if the block is meant for it: a core that comes late, or twice, halts.
 // AS3  Control registers, EFER and PAT are the boot core's, so a core differs from it in nothing that code can see. The
 //      page tables here map the final high half and, identically, the copy's page; CoreEnter leaves them for the final ones.
-// AS4  CoreMain() is called with interrupts off, GS base = core block, FS base = TLS block, SSE and AVX enabled.
+// AS4  CoreMain() is called with interrupts off, GS base = core block, FS base = boot TLS block, SSE and AVX enabled.
 // Reference: Intel SDM 3A sections 9.4 and 9.8.5; boot.S.
 
 .intel_syntax noprefix

@@ -277,7 +277,7 @@ public static unsafe partial class Machine
 
     public static void SetG(void* g) => Cpu.SetG(g);
 
-    public static void SetTlsBase(void* end) => Cpu.SetFsBase(end);
+    public static void SetTls(void* end) => Cpu.SetTls(end);
 
     public static void SwitchStack(nuint* saveRsp, nuint newRsp) => Cpu.SwitchStack(saveRsp, newRsp);
 }
