@@ -127,7 +127,7 @@ internal unsafe partial struct RunQueue
                 return;
             }
         }
-        while (!TryPut(gp) && !PutHalf(gp, Atomic.Load(ref _head), ref overflow))
+        while (!TryPut(gp) && !PutHalf(gp, ref overflow))
         {
         }
     }
@@ -159,9 +159,14 @@ internal unsafe partial struct RunQueue
         return true;
     }
 
-    private bool PutHalf(G* gp, uint head, ref GQueue overflow)
+    private bool PutHalf(G* gp, ref GQueue overflow)
     {
         const int half = Capacity / 2;
+        uint head = Atomic.Load(ref _head);
+        if (_tail - head < Capacity)
+        {
+            return false;               // stolen from since TryPut: there may be less than a half
+        }
         ulong* batch = stackalloc ulong[half];
         for (uint i = 0; i < half; i++)
         {

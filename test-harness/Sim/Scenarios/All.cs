@@ -18,6 +18,7 @@ internal static class All
         new() { Name = "Slices", Main = SchedScenarios.Slices },
         new() { Name = "Yields", Main = SchedScenarios.Yields, Yields = true },
         new() { Name = "Overflow", Main = SchedScenarios.Overflow, Weight = 20 },
+        new() { Name = "FullRing", Main = RingScenarios.FullRing, MinCores = 3, Weight = 10 },
         new() { Name = "ComeAndGo", Main = SchedScenarios.ComeAndGo, Yields = true },
         new() { Name = "Groups", Main = SchedScenarios.Groups },
         new() { Name = "Pinned", Main = SchedScenarios.Pinned, MinCores = 2, Yields = true },

@@ -81,6 +81,8 @@ internal static class Mutants
             ("        CheckDead();\n        Atomic.Or(", "        if (!isRetired)\n        {\n            CheckDead();\n        }\n        Atomic.Or(")),
         new("StealUnchecked", "RQ3: a thief does not ask whether the entries are still there", ["StealFromBusy", "ProducersConsumers"],
             ("            if (!Atomic.Swap(ref _head, head, head + n))\n            {\n                continue;\n            }\n            G* first", "            Atomic.Store(ref _head, head + n);\n            G* first")),
+        new("HalfOfLess", "RQ2: the owner moves half of a ring that thieves have emptied meanwhile", ["FullRing"],
+            ("            return false;               // stolen from since TryPut: there may be less than a half\n", "            _ = gp->Id;\n")),
         new("AlarmKeptLate", "TM1: the alarm stays where it is for an earlier deadline", ["Sleepers"],
             ("if (whenNs >= p->AlarmNs)", "if (p->AlarmNs != long.MaxValue)")),
         new("PinnedStolen", "a goroutine locked to a core goes to any queue", ["Pinned"],
