@@ -437,6 +437,10 @@ internal static unsafe partial class Proc
         nuint rsp = to->Rsp;
         if (to != cs->G0)
         {
+            if (rsp == 0)
+            {
+                Throw.Fatal("a goroutine is to run on two cores"u8);        // PR2
+            }
             Machine.SetTls(to->TlsEnd);
             Volatile.Write(ref to->Rsp, 0);             // it owns its stack from here on; before round and stash are read
             if (Volatile.Read(ref to->Stash) != 0)
