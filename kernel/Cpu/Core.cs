@@ -10,6 +10,8 @@ public unsafe struct Core
 {
     public const int SizeBytes = 256;
 
+    public const int RuntimeOffset = 64;
+
     public const int RuntimeBytes = 96;
 
     /// <summary>Own address; gs:[0].</summary>
@@ -52,7 +54,7 @@ public unsafe struct Core
     [FieldOffset(60)] public uint ApicId;
 
     /// <summary>For the runtime: 96 bytes it lays out itself (current P, lock depth, ...).</summary>
-    [FieldOffset(64)] public fixed byte Runtime[RuntimeBytes];
+    [FieldOffset(RuntimeOffset)] public fixed byte Runtime[RuntimeBytes];
 
     /// <summary>When the alarm is due, 0 = none; guarded by interrupts off.</summary>
     [FieldOffset(160)] public long AlarmNs;

@@ -40,10 +40,6 @@ public static unsafe partial class Cpu
     public static extern void SetG(void* g);
 
     [MethodImpl(MethodImplOptions.InternalCall)]
-    [RuntimeImport("CpuSetTls")]
-    public static extern void SetTls(void* end);
-
-    [MethodImpl(MethodImplOptions.InternalCall)]
     [RuntimeImport("CpuGetTls")]
     public static extern void* GetTls();
 
@@ -58,7 +54,7 @@ public static unsafe partial class Cpu
 
     [MethodImpl(MethodImplOptions.InternalCall)]
     [RuntimeImport("SwitchStack")]
-    public static extern void SwitchStack(nuint* saveRsp, nuint newRsp);
+    public static extern void* SwitchStack(nuint* saveRsp, nuint newRsp, void* g, void* tlsEnd);
 
     [MethodImpl(MethodImplOptions.InternalCall)]
     [RuntimeImport("memset")]

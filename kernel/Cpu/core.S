@@ -1,7 +1,8 @@
 // Instructions C# cannot say that every body of the machine has. One function each; the comment is the C# signature.
 // CP1  All are leaf functions of the System V ABI, no red zone.
 // CP2  SwitchStack keeps exactly what a callee must keep; the layout at the saved RSP is
-//      r15 r14 r13 r12 rbp rbx return-address, lowest address first.
+//      r15 r14 r13 r12 rbp rbx return-address, lowest address first. Goroutine and thread statics are the new ones' from
+//      the moment the stack is.
 
 .intel_syntax noprefix
 .text
@@ -69,11 +70,7 @@ ENDF CpuSetG
 // Thread statics: FS base never changes on a core. The word there says where the running goroutine's block ends (below it,
 // variant II), which is all that compiled code asks of FS: mov reg, fs:[0]. A store is cheaper than WRFSBASE (3 to 10 ns).
 // fs:[0x28], the canary of the C library's functions, is 0 on every core: they may be left on another than entered on.
-FUNC CpuSetTls                              // void CpuSetTls(void* end)
-    mov fs:[0], rdi
-    ret
-ENDF CpuSetTls
-FUNC CpuGetTls                              // void* CpuGetTls()
+FUNC CpuGetTls                              // void* CpuGetTls(): where the block ends
     mov rax, fs:[0]
     ret
 ENDF CpuGetTls
@@ -86,7 +83,7 @@ FUNC CpuGetSp                               // nuint CpuGetSp(): RSP of the call
     ret
 ENDF CpuGetSp
 
-FUNC SwitchStack                            // void SwitchStack(nuint* saveRsp, nuint newRsp)
+FUNC SwitchStack                            // void* SwitchStack(nuint* saveRsp, nuint newRsp, void* g, void* tlsEnd): the core's block
     push rbx
     .cfi_adjust_cfa_offset 8
     .cfi_rel_offset rbx, 0
@@ -106,7 +103,10 @@ FUNC SwitchStack                            // void SwitchStack(nuint* saveRsp, 
     .cfi_adjust_cfa_offset 8
     .cfi_rel_offset r15, 0
     mov [rdi], rsp
+    mov gs:[8], rdx
+    mov fs:[0], rcx
     mov rsp, rsi
+    mov rax, gs:[0]                         // of the core that comes here, whichever it is
     pop r15
     .cfi_adjust_cfa_offset -8
     .cfi_restore r15

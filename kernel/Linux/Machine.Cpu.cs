@@ -7,7 +7,5 @@ public static unsafe partial class Machine
 
     public static void SetG(void* g) => Cpu.SetG(g);
 
-    public static void SetTls(void* end) => Cpu.SetTls(end);
-
-    public static void SwitchStack(nuint* saveRsp, nuint newRsp) => Cpu.SwitchStack(saveRsp, newRsp);
+    public static Core* SwitchStack(nuint* saveRsp, nuint newRsp, void* g, void* tlsEnd) => (Core*)Cpu.SwitchStack(saveRsp, newRsp, g, tlsEnd);
 }

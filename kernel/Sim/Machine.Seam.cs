@@ -91,24 +91,22 @@ public static unsafe partial class Machine
 
     public static void SetG(void* g) => Simulation.CurrentBlock->G = g;
 
-    public static void SetTls(void* end)
-    {
-    }
-
     // SM2
-    public static void SwitchStack(nuint* saveRsp, nuint newRsp)
+    public static Core* SwitchStack(nuint* saveRsp, nuint newRsp, void* g, void* tlsEnd)
     {
         VirtualCore core = Simulation.Current;
         Context from = core.Running;
         Context to = Contexts.IsToken(newRsp) ? Contexts.ByToken(newRsp) : NewStack((nuint*)newRsp);
         *saveRsp = (nuint)from.Token;
         core.Running = to;
+        core.Block->G = g;
         TraceLog.Add("switch", from.Token, to.Token);
         if (OnSwitch != null && OnSwitch())
         {
             Contexts.EndFor(to);
         }
         Contexts.HandOver(from, to);
+        return Simulation.CurrentBlock;
     }
 
     private static Context NewStack(nuint* frame)

@@ -121,8 +121,8 @@ internal sealed unsafe class Hchan<T>
         {
             return false;           // at one moment during the call there was no room, as in Go
         }
-        _lock.Acquire(LockRank.Chan);
-        if (SendHere(value))
+        CoreState* cs = _lock.Acquire(LockRank.Chan);
+        if (SendHere(cs, value))
         {
             return true;
         }
@@ -132,19 +132,19 @@ internal sealed unsafe class Hchan<T>
 
     internal void Send(T value)
     {
-        _lock.Acquire(LockRank.Chan);
-        if (SendHere(value))
+        CoreState* cs = _lock.Acquire(LockRank.Chan);
+        if (SendHere(cs, value))
         {
             return;
         }
-        G* gp = Proc.GetG();
+        G* gp = CoreState.Current(cs);
         Sudog<T>? sg = Kept(gp->SendSudog);
         while (sg == null)
         {
             _lock.Release();
             sg = Make(out gp->SendSudog);
-            _lock.Acquire(LockRank.Chan);
-            if (SendHere(value))
+            cs = _lock.Acquire(LockRank.Chan);
+            if (SendHere(cs, value))
             {
                 return;
             }
@@ -152,7 +152,7 @@ internal sealed unsafe class Hchan<T>
         sg.Value = value;
         sg.Gp = gp;
         _senders.Add(sg);
-        Proc.GoPark(_lock.Word, WaitReason.ChanSend);
+        Proc.GoPark(cs, _lock.Word, WaitReason.ChanSend);
         if (!sg.Success)
         {
             sg.Value = default!;
@@ -161,7 +161,7 @@ internal sealed unsafe class Hchan<T>
     }
 
     // Lock held. True: sent, and the lock is open; so it is when this throws.
-    private bool SendHere(T value)
+    private bool SendHere(CoreState* cs, T value)
     {
         if (_isClosed)
         {
@@ -170,7 +170,7 @@ internal sealed unsafe class Hchan<T>
         }
         if (HasReceivers)
         {
-            Wake(TakeReceiver(value));
+            Wake(cs, TakeReceiver(value));
             return true;
         }
         if (_count == _buffer.Length)
@@ -193,8 +193,8 @@ internal sealed unsafe class Hchan<T>
             ok = false;
             return false;
         }
-        _lock.Acquire(LockRank.Chan);
-        if (ReceiveHere(out value, out ok))
+        CoreState* cs = _lock.Acquire(LockRank.Chan);
+        if (ReceiveHere(cs, out value, out ok))
         {
             return true;
         }
@@ -204,19 +204,19 @@ internal sealed unsafe class Hchan<T>
 
     internal bool Receive(out T value)
     {
-        _lock.Acquire(LockRank.Chan);
-        if (ReceiveHere(out value, out bool ok))
+        CoreState* cs = _lock.Acquire(LockRank.Chan);
+        if (ReceiveHere(cs, out value, out bool ok))
         {
             return ok;
         }
-        G* gp = Proc.GetG();
+        G* gp = CoreState.Current(cs);
         Sudog<T>? sg = Kept(gp->ReceiveSudog);
         while (sg == null)
         {
             _lock.Release();
             sg = Make(out gp->ReceiveSudog);
-            _lock.Acquire(LockRank.Chan);
-            if (ReceiveHere(out value, out ok))
+            cs = _lock.Acquire(LockRank.Chan);
+            if (ReceiveHere(cs, out value, out ok))
             {
                 return ok;
             }
@@ -224,7 +224,7 @@ internal sealed unsafe class Hchan<T>
         sg.Gp = gp;
         _receivers.Add(sg);
         _timer?.BeforeWait();
-        Proc.GoPark(_lock.Word, WaitReason.ChanReceive);
+        Proc.GoPark(cs, _lock.Word, WaitReason.ChanReceive);
         bool success = sg.Success;
         value = success ? sg.Value : default!;      // the sudog may hold an old value
         if (RuntimeHelpers.IsReferenceOrContainsReferences<T>())
@@ -235,7 +235,7 @@ internal sealed unsafe class Hchan<T>
     }
 
     // Lock held. True: received, or closed; the lock is open then.
-    private bool ReceiveHere(out T value, out bool ok)
+    private bool ReceiveHere(CoreState* cs, out T value, out bool ok)
     {
         ok = true;
         if (_count > 0)
@@ -248,7 +248,7 @@ internal sealed unsafe class Hchan<T>
                 Sudog<T> sender = Unsafe.As<Sudog<T>>(waiting);
                 _buffer[_sendAt].Value = TakeFrom(sender);
                 _sendAt = Next(_sendAt);
-                Wake(sender.Gp);
+                Wake(cs, sender.Gp);
             }
             else
             {
@@ -261,7 +261,7 @@ internal sealed unsafe class Hchan<T>
         {
             Sudog<T> sender = Unsafe.As<Sudog<T>>(first);
             value = TakeFrom(sender);
-            Wake(sender.Gp);
+            Wake(cs, sender.Gp);
             return true;
         }
         value = default!;
@@ -324,10 +324,10 @@ internal sealed unsafe class Hchan<T>
     }
 
     // CH5
-    private void Wake(G* gp)
+    private void Wake(CoreState* cs, G* gp)
     {
         _lock.Open();
-        Proc.ReadyAndRelease(gp);
+        Proc.ReadyAndRelease(cs, gp);
     }
 
     private int Next(int index) => index + 1 == _buffer.Length ? 0 : index + 1;

@@ -60,6 +60,9 @@ internal unsafe struct CoreState
     internal ulong* ShadeEnd;           // Abi.inc, CORE_SHADE_END
 
     internal static CoreState* Of(Core* core) => (CoreState*)core->Runtime;
+
+    /// <summary>The goroutine that the core runs; the calling core's, held by its lock depth.</summary>
+    internal static G* Current(CoreState* cs) => (G*)((Core*)((byte*)cs - Core.RuntimeOffset))->G;
 }
 
 #if !SIM

@@ -197,7 +197,7 @@ internal static unsafe partial class Proc
             p->NextId = p->LastId - IdBatch;
         }
         gp->Id = ++p->NextId;
-        gp->ParentId = GetG()->Id;
+        gp->ParentId = CoreState.Current(cs)->Id;
         gp->GoPc = goPc;
         gp->Fn = fn;
         gp->Arg = arg;
@@ -252,10 +252,12 @@ internal static unsafe partial class Proc
     /// Parks the caller, who has put itself where <see cref="GoReady"/> will find it, under the lock at
     /// <paramref name="unlock"/>, which is opened once its registers are saved. Lock depth 1 before, 0 after.
     /// </summary>
-    internal static void GoPark(int* unlock, WaitReason reason)
+    internal static void GoPark(int* unlock, WaitReason reason) => GoPark(ThisCore.State, unlock, reason);
+
+    /// <summary>The same for who has the core's block at hand.</summary>
+    internal static void GoPark(CoreState* cs, int* unlock, WaitReason reason)
     {
-        CoreState* cs = ThisCore.State;
-        G* gp = GetG();
+        G* gp = CoreState.Current(cs);
         BeginPark(cs, gp, reason);
         cs->AfterUnlock = unlock;
         Leave(cs, gp);
@@ -264,15 +266,14 @@ internal static unsafe partial class Proc
     /// <summary>Parks the caller for good, or until somebody who knows of it readies it.</summary>
     internal static void GoPark(WaitReason reason)
     {
-        ThisCore.Acquire();
-        GoPark(null, reason);
+        GoPark(ThisCore.Acquire(), null, reason);
     }
 
     /// <summary>Parks the caller until <paramref name="source"/> notifies.</summary>
     internal static void GoParkFor(Notifier* source, WaitReason reason)
     {
         CoreState* cs = ThisCore.Acquire();
-        G* gp = GetG();
+        G* gp = CoreState.Current(cs);
         BeginPark(cs, gp, reason);
         cs->AfterG = gp;
         cs->AfterArgument = source;
@@ -287,7 +288,7 @@ internal static unsafe partial class Proc
     internal static bool GoParkUntil(int* unlock, WaitReason reason, long whenNs)
     {
         CoreState* cs = ThisCore.State;
-        G* gp = GetG();
+        G* gp = CoreState.Current(cs);
         gp->IsTimedOut = false;
         gp->Deadline.WhenNs = whenNs;
         gp->Deadline.Fire = &TimeOut;
@@ -314,6 +315,7 @@ internal static unsafe partial class Proc
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void BeginPark(CoreState* cs, G* gp, WaitReason reason)
     {
         if (gp == cs->G0)
@@ -335,10 +337,10 @@ internal static unsafe partial class Proc
     }
 
     /// <summary>Lock depth 1 or more: <see cref="GoReady"/>, and the depth goes down by one.</summary>
-    internal static void ReadyAndRelease(G* gp)
+    internal static void ReadyAndRelease(CoreState* cs, G* gp)
     {
         gp->Status = GStatus.Runnable;
-        PutLocal(ThisCore.State->P, gp, true);
+        PutLocal(cs->P, gp, true);
         ThisCore.Release();
     }
 
@@ -359,7 +361,7 @@ internal static unsafe partial class Proc
     internal static void Gosched()
     {
         CoreState* cs = ThisCore.Acquire();
-        G* gp = GetG();
+        G* gp = CoreState.Current(cs);
         if (gp == cs->G0 || (cs->Look == 0 && cs->P->Runq.IsEmpty && Atomic.Load(ref s_sched.RunqCount) == 0
             && Atomic.Load(ref cs->P->PinnedCount) == 0))
         {
@@ -377,7 +379,7 @@ internal static unsafe partial class Proc
     private static void Interrupted()
     {
         CoreState* cs = ThisCore.Acquire();
-        G* gp = GetG();
+        G* gp = CoreState.Current(cs);
         if (gp == cs->G0)
         {
             ThisCore.Release();                 // boot
@@ -386,8 +388,7 @@ internal static unsafe partial class Proc
         gp->Status = GStatus.Runnable;
         cs->AfterG = gp;
         cs->After = After.Interrupted;
-        SwitchTo(cs, gp, cs->G0);
-        Arrive();
+        Arrive(SwitchTo(cs, gp, cs->G0));
     }
 
     // The end of a goroutine (Switch.S).
@@ -395,7 +396,7 @@ internal static unsafe partial class Proc
     private static void Goexit0()
     {
         CoreState* cs = ThisCore.Acquire();
-        G* gp = GetG();
+        G* gp = CoreState.Current(cs);
         if (!gp->IsThread)
         {
             cs->P->Goroutines--;
@@ -411,7 +412,7 @@ internal static unsafe partial class Proc
 
     // A new goroutine's first steps (Switch.S).
     [RuntimeExport("SchedStarted")]
-    private static void Started() => Arrive();
+    private static void Started() => Arrive(ThisCore.State);
 
     // Leaves gp, whose new state is set, for the next goroutine; returns when it runs again, at lock depth 0.
     private static void Leave(CoreState* cs, G* gp)
@@ -427,13 +428,13 @@ internal static unsafe partial class Proc
             next->SinceNs = p->NowNs;
             next->Status = GStatus.Running;
         }
-        SwitchTo(cs, gp, next);
-        Arrive();
+        Arrive(SwitchTo(cs, gp, next));
     }
 
-    private static void SwitchTo(CoreState* cs, G* from, G* to)
+    // The block of the core that comes back to `from`.
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static CoreState* SwitchTo(CoreState* cs, G* from, G* to)
     {
-        Machine.SetG(to);
         nuint rsp = to->Rsp;
         if (to != cs->G0)
         {
@@ -441,7 +442,6 @@ internal static unsafe partial class Proc
             {
                 Throw.Fatal("a goroutine is to run on two cores"u8);        // PR2
             }
-            Machine.SetTls(to->TlsEnd);
             Volatile.Write(ref to->Rsp, 0);             // it owns its stack from here on; before round and stash are read
             if (Volatile.Read(ref to->Stash) != 0)
             {
@@ -457,16 +457,20 @@ internal static unsafe partial class Proc
         {
             cs->Left = from;
         }
-        Machine.SwitchStack(&from->Rsp, rsp);
+        return CoreState.Of(Machine.SwitchStack(&from->Rsp, rsp, to, to->TlsEnd));
     }
 
     // The first thing on every stack that is switched to, g0's excepted; the core may be another than before.
-    private static void Arrive()
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Arrive(CoreState* cs)
     {
-        CoreState* cs = ThisCore.State;
-        if (cs->AfterUnlock != null || cs->After != After.Nothing || cs->Left != null)
+        if (cs->After != After.Nothing || cs->Left != null)
         {
             AfterSwitch(cs);
+        }
+        else if (cs->AfterUnlock != null)
+        {
+            OpenAfter(cs);
         }
         LockRanks.CheckNoneHeld();
         ThisCore.Release();
@@ -479,9 +483,7 @@ internal static unsafe partial class Proc
         {
             StackScan.ScanLeft(cs);                     // first: nobody else can run it yet
         }
-        int* unlock = cs->AfterUnlock;
         After after = cs->After;
-        cs->AfterUnlock = null;
         cs->After = After.Nothing;
         if (after != After.Nothing)
         {
@@ -503,11 +505,18 @@ internal static unsafe partial class Proc
                 ((Notifier*)cs->AfterArgument)->Commit(cs, gp);
             }
         }
-        if (unlock != null)
+        if (cs->AfterUnlock != null)
         {
-            LockRanks.Opening(unlock);
-            Atomic.Store(ref *unlock, 0);
+            OpenAfter(cs);
         }
+    }
+
+    private static void OpenAfter(CoreState* cs)
+    {
+        int* unlock = cs->AfterUnlock;
+        cs->AfterUnlock = null;
+        LockRanks.Opening(unlock);
+        Atomic.Store(ref *unlock, 0);
     }
 
     /// <summary>Lock depth raised: queues a runnable goroutine on this core, and wakes another core if one is idle (PR3).</summary>

@@ -192,7 +192,7 @@ public sealed unsafe class GoTimer
             Arm(cs->P);
         }
         Lock.Open();
-        Proc.ReadyAndRelease(gp);
+        Proc.ReadyAndRelease(cs, gp);
     }
 
     private void ExpireFunction()
