@@ -183,7 +183,7 @@ internal sealed class Image
     {
         const ulong canary = 0x28;
         bool isPlain = i.MemoryBase == Register.None && i.MemoryIndex == Register.None;
-        return isPlain && ((i.MemoryDisplacement64 == 0 && i.Mnemonic == Mnemonic.Mov && (i.Op0Kind == OpKind.Register || node.Name == "CpuSetTls"))
+        return isPlain && ((i.MemoryDisplacement64 == 0 && i.Mnemonic == Mnemonic.Mov && (i.Op0Kind == OpKind.Register || node.Name == "SwitchStack"))
             || (i.MemoryDisplacement64 == canary && i.Op0Kind == OpKind.Register));
     }
 
