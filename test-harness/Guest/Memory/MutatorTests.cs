@@ -73,6 +73,10 @@ public class MutatorTests
         buffered.Close();
         relays.Wait();
         Console.WriteLine($"mutator: {taken} steps, {GC.CollectionCount(0) - collections} collections, seed {seed}");
+        if (failure is not null)
+        {
+            Console.WriteLine($"mutator: {failure.GetType().Name}: {failure.Message}");    // what is wrong may also spoil the trace
+        }
         Assert.True(failure is null, $"seed {seed} with {goroutines} goroutines: {failure}");
     }
 
